@@ -1,0 +1,61 @@
+"""What an environment is made of, and the steps that change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class System(StrEnum):
+    """The systems an environment has a part in; one backend each."""
+
+    SECRETS = "secrets"
+    S3 = "s3"
+    POSTGRES = "postgres"
+    SNOWFLAKE = "snowflake"
+    KAFKA = "kafka"
+    SPARK = "spark"
+    ORCHESTRATOR = "orchestrator"
+
+
+@dataclass(frozen=True, order=True)
+class Resource:
+    """One thing in one system, identified by `system`, `kind` and physical `name`.
+
+    `settings` say what it is made from, as far as the system can tell it again; they take part in drift detection, not
+    in identity.
+    """
+
+    system: System
+    kind: str
+    name: str
+    settings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    @property
+    def setting(self) -> Mapping[str, str]:
+        return dict(self.settings)
+
+    @property
+    def seeds(self) -> bool:
+        """True for data put into a part after the part exists."""
+        return self.kind in ("landing", "records")
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.kind} {self.name}"
+
+
+class Action(StrEnum):
+    ENSURE = "ensure"
+    DESTROY = "destroy"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One idempotent change to one resource."""
+
+    action: Action
+    resource: Resource
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.resource}"

@@ -1,0 +1,99 @@
+"""What an environment is asked to be: the request as it comes in, and the specification it becomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from testenv.core.errors import Invalid, UnknownKey
+from testenv.core.kinds import Kinds
+from testenv.core.naming import KIND_PREFIXES, MAX_LENGTH, EnvId
+
+WORKING_TREE = "working-tree"
+"""The `ref` that means: the files of the repository under test as they stand."""
+
+LATEST = "latest"
+"""The `dataset` that means: the version the published pointer names."""
+
+
+class OnFailure(StrEnum):
+    """What becomes of an environment whose provisioning fails."""
+
+    DESTROY = "destroy"
+    KEEP = "keep"
+
+
+class Request(BaseModel):
+    """The conf of `provision_env`, as JSON schema says it. Every key has a default that works."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["ci", "sandbox", "integration"] = "sandbox"
+    name: str = Field("", max_length=MAX_LENGTH)
+    owner: str = Field("", max_length=64)
+    ref: str = Field(WORKING_TREE, max_length=200)
+    dataset: str = Field(LATEST, max_length=40)
+    ttl_hours: int | None = Field(None, ge=1)
+    on_failure: OnFailure = OnFailure.DESTROY
+
+
+class EnvironmentSpec(BaseModel):
+    """A request that was found good: every name resolved, nothing left to guess."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    env_id: EnvId
+    kind: str
+    owner: str
+    ref: str
+    dataset: str
+    ttl_hours: int | None
+    on_failure: OnFailure
+    warehouse: str
+
+
+def parse_request(conf: Mapping[str, Any]) -> Request:
+    """The request in `conf`. Raises `UnknownKey` naming the keys there are, `Invalid` naming key, value and rule."""
+    if unknown := sorted(set(conf) - set(Request.model_fields)):
+        raise UnknownKey(
+            f"provision_env does not know {', '.join(map(repr, unknown))}. Allowed keys are "
+            f"{', '.join(Request.model_fields)}"
+        )
+    try:
+        return Request.model_validate(dict(conf))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise Invalid(f"{key}: {first['msg']}, got {first['input']!r}") from error
+
+
+def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_name: str) -> EnvironmentSpec:
+    """The specification of `request`, with `ref` and `dataset` already resolved to what exists.
+
+    `fallback_name` names the environment where the request does not. Raises `Invalid`, `InvalidName`.
+    """
+    kind = kinds[request.kind]
+    if request.ttl_hours is not None and kind.lives is not None and request.ttl_hours > kind.lives:
+        raise Invalid(
+            f"ttl_hours: a {request.kind} environment lives {kind.lives} hours at most, got {request.ttl_hours}. "
+            "Ask for less, and extend it when it is needed longer"
+        )
+    if request.owner and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]*", request.owner):
+        raise Invalid(f"owner: {request.owner!r} has characters other than letters, digits, space and . _ @ + -")
+    return EnvironmentSpec(
+        env_id=EnvId.of(request.kind, request.name or fallback_name),
+        kind=request.kind,
+        owner=request.owner or "unknown",
+        ref=ref,
+        dataset=dataset,
+        ttl_hours=request.ttl_hours,
+        on_failure=request.on_failure,
+        warehouse=kind.warehouse,
+    )
+
+
+__all__ = ["KIND_PREFIXES", "LATEST", "WORKING_TREE", "EnvironmentSpec", "OnFailure", "Request", "parse_request", "specify"]
