@@ -132,7 +132,7 @@ class Config:
         )
         if missing:
             raise Invalid(
-                f"these environment variables are not set: {', '.join(missing)}. On one machine `make up` writes them to "
-                ".local/stack.env; docs/architecture.md says what each is"
+                f"these environment variables are not set: {', '.join(missing)}. On one machine `make up` writes "
+                "them to .local/stack.env; docs/architecture.md says what each is"
             )
         return config

@@ -47,7 +47,7 @@ def desired(spec: EnvironmentSpec, dataset: Dataset) -> frozenset[Resource]:
         [
             *(
                 part(System.SECRETS, "credentials", names.parameter("credentials", system))
-                for system in (System.POSTGRES, System.SNOWFLAKE, System.KAFKA)
+                for system in (System.POSTGRES, System.SNOWFLAKE, System.KAFKA, System.ORCHESTRATOR)
             ),
             part(System.S3, "role", names.iam_role),
             part(System.S3, "prefix", names.prefix),

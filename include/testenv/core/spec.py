@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from testenv.core.errors import Invalid, UnknownKey
 from testenv.core.kinds import Kinds
-from testenv.core.naming import KIND_PREFIXES, MAX_LENGTH, EnvId
+from testenv.core.naming import MAX_LENGTH, EnvId
 
 WORKING_TREE = "working-tree"
 """The `ref` that means: the files of the repository under test as they stand."""
@@ -95,5 +95,12 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
         warehouse=kind.warehouse,
     )
 
-
-__all__ = ["KIND_PREFIXES", "LATEST", "WORKING_TREE", "EnvironmentSpec", "OnFailure", "Request", "parse_request", "specify"]
+    "KIND_PREFIXES",
+    "LATEST",
+    "WORKING_TREE",
+    "EnvironmentSpec",
+    "OnFailure",
+    "Request",
+    "parse_request",
+    "specify",
+]

@@ -104,20 +104,24 @@ class LedgerWriter(LedgerReader):
         """Set when the environment ends."""
         with self._transaction() as connection:
             environment = _newest(connection, env_id, lock=True)
-            connection.execute(
-                update(environments).where(environments.c.id == environment.life).values(expires_at=at)
-            )
+            connection.execute(update(environments).where(environments.c.id == environment.life).values(expires_at=at))
             _note(connection, environment.life, environment.state, words, now)
             return _newest(connection, env_id)
 
     def plan(self, env_id: EnvId, planned: Sequence[Step], now: datetime) -> None:
-        """Write steps down before any is applied. A step that is already written is not written twice."""
+        """Write steps down before any is applied. One that is written already is planned again, not written twice."""
         with self._transaction() as connection:
             life = _newest(connection, env_id, lock=True).life
             written = {
-                (row.action, row.system, row.kind, row.name)
+                (row.action, row.system, row.kind, row.name): row.id
                 for row in connection.execute(select(steps).where(steps.c.life == life))
             }
+            again = [
+                written[key]
+                for step in planned
+                if (key := (step.action, step.resource.system, step.resource.kind, step.resource.name)) in written
+            ]
+            connection.execute(update(steps).where(steps.c.id.in_(again)).values(status="planned", error=None))
             rows = [
                 {
                     "life": life,

@@ -1,0 +1,54 @@
+"""A backend that keeps its resources in memory: for unit tests, held to the same contract as the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from testenv.backends.protocol import Credentials, Site
+from testenv.core.errors import TestenvError
+from testenv.core.naming import EnvId, owner_of, require_owned
+from testenv.core.resources import Resource, System
+
+
+@dataclass
+class MemoryBackend:
+    """One system. `faults` maps a resource's name to the error that the next change to it raises, once."""
+
+    system: System
+    resources: set[Resource] = field(default_factory=set)
+    faults: dict[str, TestenvError] = field(default_factory=dict)
+
+    def ensure(self, resource: Resource, site: Site) -> None:
+        require_owned(resource.name)
+        self._fail_if_asked(resource)
+        self.resources.add(resource)
+
+    def observe(self, env_id: EnvId | None = None) -> frozenset[Resource]:
+        owned = ((owner_of(resource.name), resource) for resource in self.resources)
+        return frozenset(resource for owner, resource in owned if owner and env_id in (None, owner))
+
+    def destroy(self, resource: Resource) -> None:
+        require_owned(resource.name)
+        self._fail_if_asked(resource)
+        self.resources.discard(resource)
+
+    def probe(self, site: Site) -> Mapping[str, int]:
+        return {resource.name: 1 for resource in self.observe(site.spec.env_id)}
+
+    def _fail_if_asked(self, resource: Resource) -> None:
+        if error := self.faults.pop(resource.name, None):
+            raise error
+
+
+@dataclass
+class MemoryVault:
+    """Credentials in memory."""
+
+    kept: dict[tuple[EnvId, System], Credentials] = field(default_factory=dict)
+
+    def credentials(self, env_id: EnvId, system: System) -> Credentials:
+        return self.kept.setdefault((env_id, system), {"user": f"te-{env_id}", "password": f"{env_id}/{system}"})
+
+    def find(self, env_id: EnvId, system: System) -> Credentials | None:
+        return self.kept.get((env_id, system))

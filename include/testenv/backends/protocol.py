@@ -1,0 +1,70 @@
+"""What every backend is: one system, three verbs, and a probe with the environment's own credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from testenv.core.dataset import Dataset
+from testenv.core.naming import EnvId, Names
+from testenv.core.resources import Resource, System
+from testenv.core.spec import EnvironmentSpec
+
+Credentials = Mapping[str, str]
+"""What it takes to log in to one system: `user`, and `password` or `private_key` (base64 of the PKCS#8 DER)."""
+
+
+class Vault(Protocol):
+    """Where credentials are kept. They exist before what they open does, and are made once."""
+
+    def credentials(self, env_id: EnvId, system: System) -> Credentials:
+        """The environment's credentials for `system`; made and kept on first use, by whoever comes first."""
+
+    def find(self, env_id: EnvId, system: System) -> Credentials | None:
+        """The environment's credentials for `system`, or `None` if there are none."""
+
+
+class Source(Protocol):
+    """The repository under test."""
+
+    def resolve(self, ref: str) -> str:
+        """The commit that `ref` names, or `working-tree`. Raises `UnknownRef`."""
+
+    def archive(self, ref: str) -> bytes:
+        """gzipped tar of `include/estate` and `include/dbt` at a resolved `ref`."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """All that a backend may know of the environment whose part it makes."""
+
+    spec: EnvironmentSpec
+    dataset: Dataset
+    vault: Vault
+
+    @property
+    def names(self) -> Names:
+        return Names(self.spec.env_id)
+
+
+class Backend(Protocol):
+    """One system. Every verb may be repeated; each raises only errors of `testenv.core.errors`."""
+
+    @property
+    def system(self) -> System: ...
+
+    def ensure(self, resource: Resource, site: Site) -> None:
+        """Make `resource` be there and be right, whatever of it was there before."""
+
+    def observe(self, env_id: EnvId | None = None) -> frozenset[Resource]:
+        """What is there of one environment, or of all: every resource whose name `naming.owner_of` gives an owner."""
+
+    def destroy(self, resource: Resource) -> None:
+        """Make `resource` be gone. Raises `InvalidName` for a name that is no environment's."""
+
+    def probe(self, site: Site) -> Mapping[str, int]:
+        """Log in as the environment and count what it holds: table, topic or file → number.
+
+        Raises `Denied` where the system refuses, `Drifted` where the counts differ from the dataset's.
+        """

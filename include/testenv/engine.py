@@ -1,0 +1,225 @@
+"""The engine: every use of `plan` and `apply`. Operators, the UI and tests call this and nothing below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from testenv.backends.protocol import Backend, Site, Source, Vault
+from testenv.core.admission import Admitted, Queued
+from testenv.core.dataset import Dataset
+from testenv.core.errors import Conflict, Drifted, Failed, TestenvError
+from testenv.core.kinds import Kinds
+from testenv.core.lifecycle import HOLDING, State
+from testenv.core.naming import EnvId, owner_of
+from testenv.core.plan import desired, plan
+from testenv.core.resources import Action, Resource, Step, System
+from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
+from testenv.ledger import Environment, LedgerWriter
+
+QUARANTINE = timedelta(hours=24)
+"""How long a failed environment is kept for inspection when its request asked for that."""
+
+
+class Datasets(Protocol):
+    """The published dataset versions."""
+
+    def resolve(self, version: str) -> str:
+        """The version that `version` names; `latest` is the published pointer's. Raises `UnknownDataset`."""
+
+    def get(self, version: str) -> Dataset:
+        """The manifest of `version`. Raises `UnknownDataset`."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Decides with `core`, does with `backends`, remembers in `ledger`."""
+
+    ledger: LedgerWriter
+    backends: Mapping[System, Backend]
+    vault: Vault
+    datasets: Datasets
+    source: Source
+    kinds: Kinds
+    clock: Callable[[], datetime]
+
+    # ---------------------------------------------------------------- provision
+
+    def request(self, conf: Mapping[str, Any], *, run_id: str, fallback_name: str) -> Environment:
+        """Check `conf` wholly, then write the request down. Nothing is touched when anything is wrong.
+
+        Raises `Invalid` and its kin, `Conflict`.
+        """
+        asked = parse_request(conf)
+        spec = specify(
+            asked,
+            self.kinds,
+            ref=self.source.resolve(asked.ref),
+            dataset=self.datasets.resolve(asked.dataset),
+            fallback_name=fallback_name,
+        )
+        now = self.clock()
+        return self.ledger.request(spec, run_id, self.kinds[spec.kind].expires(now, spec.ttl_hours), now)
+
+    def admit(self, env_id: EnvId) -> Admitted | Queued:
+        """Let the environment in and plan all its steps, or tell its place in the queue. Raises `Refused`."""
+        verdict = self.ledger.admit(env_id, self.kinds, self.clock())
+        if isinstance(verdict, Admitted):
+            spec = self.ledger.environment(env_id).spec
+            self.ledger.plan(env_id, plan(desired(spec, self.datasets.get(spec.dataset)), ()), self.clock())
+        return verdict
+
+    def ensure(self, env_id: EnvId, systems: Collection[System], *, seeds: bool | None = None) -> list[Step]:
+        """Apply what is planned for `systems` and not yet applied: parts, seeds, or both (`None`)."""
+        environment = self.ledger.environment(env_id)
+        if environment.state is not State.PROVISIONING:
+            raise Conflict(f"{env_id} is {environment.state}: only an admitted environment is provisioned")
+        site = self.site(environment.spec)
+        return self._apply(env_id, Action.ENSURE, systems, seeds, lambda step: self._ensure(step, site))
+
+    def _ensure(self, step: Step, site: Site) -> None:
+        self.backends[step.resource.system].ensure(step.resource, site)
+
+    def verify(self, env_id: EnvId) -> dict[str, int]:
+        """Compare what is there with what shall be, and log in everywhere as the environment.
+
+        Returns what it holds: table, topic or file → number. Raises `Drifted`, `Denied`.
+        """
+        site = self.site(self.ledger.environment(env_id).spec)
+        if drift := self.drift(env_id):
+            raise Drifted(f"{env_id} differs from its specification: {'; '.join(map(str, drift))}")
+        with ThreadPoolExecutor(len(self.backends)) as pool:
+            counts = list(pool.map(lambda backend: backend.probe(site), self.backends.values()))
+        return {name: number for count in counts for name, number in count.items()}
+
+    def drift(self, env_id: EnvId) -> tuple[Step, ...]:
+        """The steps that would make the environment what its specification says; empty when it is."""
+        spec = self.ledger.environment(env_id).spec
+        running = {"job", "task"}  # what runs in it is its use, not its shape
+        observed = {resource for resource in self.observe(env_id) if resource.kind not in running}
+        return plan(desired(spec, self.datasets.get(spec.dataset)), observed)
+
+    def ready(self, env_id: EnvId) -> Environment:
+        """The environment may be used."""
+        return self.ledger.move(env_id, State.READY, "ready", self.clock())
+
+    def abandon(self, env_id: EnvId, reason: str) -> State:
+        """Provisioning failed: keep the environment for inspection if asked for, else start to destroy it."""
+        environment = self.ledger.environment(env_id)
+        if environment.state is not State.PROVISIONING:
+            return environment.state
+        now = self.clock()
+        if environment.spec.on_failure is OnFailure.KEEP:
+            self.ledger.expire(env_id, now + QUARANTINE, "kept for inspection for 24 hours", now)
+            return self.ledger.move(env_id, State.QUARANTINED, reason, now).state
+        return self.ledger.move(env_id, State.DESTROYING, f"provisioning failed: {reason}", now).state
+
+    # ---------------------------------------------------------------- destroy
+
+    def drain(self, env_id: EnvId) -> Environment:
+        """Begin to destroy: plan a step for all that may exist, and stop what runs."""
+        environment = self.ledger.environment(env_id)
+        if environment.state in (State.REQUESTED, State.QUEUED, State.REFUSED, State.DESTROYED):
+            raise Conflict(f"{env_id} is {environment.state}: there is nothing to destroy")
+        environment = self.ledger.move(env_id, State.DESTROYING, "destroying", self.clock())
+        may_exist = {
+            record.step.resource for record in self.ledger.steps(env_id, Action.ENSURE) if record.attempts
+        } | self.observe(env_id)
+        self.ledger.plan(env_id, plan((), may_exist), self.clock())
+        running = [r for r in may_exist if r.kind in ("job", "task")]
+        for resource in running:
+            self.backends[resource.system].destroy(resource)
+        return environment
+
+    def destroy(self, env_id: EnvId, systems: Collection[System]) -> list[Step]:
+        """Apply the planned destruction of `systems`."""
+        return self._apply(
+            env_id,
+            Action.DESTROY,
+            systems,
+            None,
+            lambda step: self.backends[step.resource.system].destroy(step.resource),
+        )
+
+    def verify_gone(self, env_id: EnvId) -> Environment:
+        """Look into every system; the environment has ended when none has anything of it. Raises `Drifted`."""
+        if left := self.observe(env_id):
+            raise Drifted(f"of {env_id} there is still {'; '.join(sorted(map(str, left)))}")
+        return self.ledger.move(env_id, State.DESTROYED, "nothing of it is left", self.clock())
+
+    # ---------------------------------------------------------------- tend
+
+    def extend(self, env_id: EnvId, hours: int) -> Environment:
+        """Move the end `hours` further, within the bounds of the kind. Raises `Conflict`."""
+        environment = self.ledger.environment(env_id)
+        kind = self.kinds[environment.spec.kind]
+        if environment.state not in (State.READY, State.QUARANTINED) or environment.expires_at is None:
+            raise Conflict(f"{env_id} is {environment.state} and has no end to move")
+        if hours < 1:
+            raise Conflict(f"hours must be 1 or more, got {hours}")
+        until = environment.expires_at + timedelta(hours=hours)
+        latest = environment.requested_at + timedelta(hours=kind.extendable_to or 0)
+        if until > latest:
+            raise Conflict(
+                f"{env_id} may live until {latest:%Y-%m-%d %H:%M} UTC at most ({kind.extendable_to} hours from its "
+                f"creation); {hours} more hours would end at {until:%Y-%m-%d %H:%M}. Ask for fewer, or provision anew"
+            )
+        return self.ledger.expire(env_id, until, f"extended by {hours} hours", self.clock())
+
+    def expired(self) -> list[EnvId]:
+        """Environments whose time is over."""
+        now = self.clock()
+        return [e.env_id for e in self.ledger.living() if e.expires_at and e.expires_at <= now]
+
+    def orphans(self) -> dict[EnvId, list[Resource]]:
+        """What the systems have of environments that the ledger does not know as living."""
+        living = {environment.env_id for environment in self.ledger.environments(states=HOLDING)}
+        found: dict[EnvId, list[Resource]] = {}
+        for resource in self.observe(None):
+            owner = owner_of(resource.name)
+            if owner and owner not in living:
+                found.setdefault(owner, []).append(resource)
+        return found
+
+    # ---------------------------------------------------------------- parts
+
+    def site(self, spec: EnvironmentSpec) -> Site:
+        """What backends may know of the environment."""
+        return Site(spec, self.datasets.get(spec.dataset), self.vault)
+
+    def observe(self, env_id: EnvId | None) -> frozenset[Resource]:
+        """What every system has of one environment, or of all."""
+        with ThreadPoolExecutor(len(self.backends)) as pool:
+            found = list(pool.map(lambda backend: backend.observe(env_id), self.backends.values()))
+        return frozenset().union(*found)
+
+    def _apply(
+        self,
+        env_id: EnvId,
+        action: Action,
+        systems: Collection[System],
+        seeds: bool | None,
+        do: Callable[[Step], None],
+    ) -> list[Step]:
+        applied = []
+        for record in self.ledger.steps(env_id, action):
+            resource = record.step.resource
+            if record.status == "applied" or resource.system not in systems or seeds not in (None, resource.seeds):
+                continue
+            self.ledger.started(record.id, self.clock())
+            try:
+                do(record.step)
+            except TestenvError as error:
+                self.ledger.failed(record.id, str(error), self.clock())
+                raise
+            except Exception as error:
+                self.ledger.failed(record.id, f"{type(error).__name__}", self.clock())
+                raise Failed(
+                    f"{record.step} failed: {type(error).__name__}. The task's log has the traceback"
+                ) from error
+            self.ledger.applied(record.id, self.clock())
+            applied.append(record.step)
+        return applied
