@@ -94,13 +94,3 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
         on_failure=request.on_failure,
         warehouse=kind.warehouse,
     )
-
-    "KIND_PREFIXES",
-    "LATEST",
-    "WORKING_TREE",
-    "EnvironmentSpec",
-    "OnFailure",
-    "Request",
-    "parse_request",
-    "specify",
-]
