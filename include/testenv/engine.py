@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from testenv.backends.protocol import Backend, Site, Source, Vault
+from testenv.backends.protocol import Backend, Orchestrator, Site, Source, TaskStatus, Vault
 from testenv.core.admission import Admitted, Queued
 from testenv.core.dataset import Dataset
-from testenv.core.errors import Conflict, Drifted, Failed, TestenvError
+from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, TestenvError
 from testenv.core.kinds import Kinds
 from testenv.core.lifecycle import HOLDING, State
 from testenv.core.naming import EnvId, owner_of
@@ -22,6 +24,13 @@ from testenv.ledger import Environment, LedgerWriter
 
 QUARANTINE = timedelta(hours=24)
 """How long a failed environment is kept for inspection when its request asked for that."""
+
+
+class Connections(Protocol):
+    """How a person logs in to each part of an environment."""
+
+    def connections(self, site: Site) -> dict[str, dict[str, str]]:
+        """Part → setting → value, credentials included."""
 
 
 class Datasets(Protocol):
@@ -35,6 +44,25 @@ class Datasets(Protocol):
 
 
 @dataclass(frozen=True)
+class RunResult:
+    """What a run left behind: `result` is `result.json` (state, tasks, error), `log` its text."""
+
+    result: Mapping[str, Any]
+    log: str
+
+
+def parse_logical_date(text: str) -> str:
+    """A logical date in the one form that names it everywhere: `2026-01-02T00:00:00Z`. Raises `Invalid`."""
+    try:
+        date = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise Invalid(
+            f"logical_date: {text[:60]!r} is no ISO 8601 date, such as 2026-01-02 or 2026-01-02T03:00Z"
+        ) from error
+    return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
 class Engine:
     """Decides with `core`, does with `backends`, remembers in `ledger`."""
 
@@ -43,6 +71,8 @@ class Engine:
     vault: Vault
     datasets: Datasets
     source: Source
+    orchestrator: Orchestrator
+    access: Connections
     kinds: Kinds
     clock: Callable[[], datetime]
 
@@ -183,6 +213,72 @@ class Engine:
             if owner and owner not in living:
                 found.setdefault(owner, []).append(resource)
         return found
+
+    # ---------------------------------------------------------------- use
+
+    def start_run(self, env_id: EnvId, dag_id: str, logical_date: str) -> str:
+        """Run a DAG of the environment for a logical date; returns the id of the task it runs as.
+
+        Raises `Invalid` for a malformed DAG id or date, `Conflict` where the environment is not ready.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", dag_id):
+            raise Invalid(f"dag_id: {dag_id[:60]!r} is no DAG id: letters, digits, '_', '.' and '-'")
+        self._require_usable(env_id)
+        date = parse_logical_date(logical_date)
+        self.ledger.note(env_id, f"runs {dag_id} for {date}", self.clock())
+        return self.orchestrator.start(env_id, ("run", dag_id, date))
+
+    def run_status(self, task_id: str) -> TaskStatus:
+        """How a task started by `start_run` or `start_serving` stands. Raises `NotFound`."""
+        status = self.orchestrator.status(task_id)
+        if status is None:
+            raise NotFound(f"the task {task_id} is forgotten: its orchestrator service was restarted. Start it again")
+        return status
+
+    def run_result(self, env_id: EnvId, dag_id: str, logical_date: str) -> RunResult:
+        """What a finished run left behind. Raises `NotFound` when it left nothing."""
+        folder = f"runs/{dag_id}/{parse_logical_date(logical_date)}/"
+        result = self.orchestrator.artifact(env_id, folder + "result.json")
+        log = self.orchestrator.artifact(env_id, folder + "log.txt")
+        if result is None and log is None:
+            raise NotFound(f"{env_id} has no run of {dag_id} for {logical_date}. bin/testenv run starts one")
+        return RunResult(json.loads(result or "{}"), log or "")
+
+    def start_serving(self, env_id: EnvId) -> str:
+        """Start the environment's own scheduler and web UI, unless they run; returns the id of their task."""
+        environment = self._require_usable(env_id)
+        if environment.spec.kind == "ci":
+            raise Conflict(f"{env_id} is a ci environment: its DAGs run to the end, without scheduler and web UI")
+        if serving := self._serving(env_id):
+            return serving
+        self.ledger.note(env_id, "starts its scheduler and web UI", self.clock())
+        return self.orchestrator.start(env_id, ("serve",))
+
+    def stop_serving(self, env_id: EnvId) -> None:
+        """Stop the environment's scheduler and web UI; harmless when they do not run."""
+        if serving := self._serving(env_id):
+            self.orchestrator.stop(serving)
+            self.ledger.note(env_id, "its scheduler and web UI are stopped", self.clock())
+
+    def connections(self, env_id: EnvId) -> dict[str, dict[str, str]]:
+        """How to log in to each part, credentials included; the ledger notes that they were shown."""
+        environment = self._require_usable(env_id)
+        shown = self.access.connections(self.site(environment.spec))
+        serving = self._serving(env_id)
+        address = self.run_status(serving).address if serving else ""
+        shown["airflow"]["url"] = f"http://{address}" if address else ""
+        self.ledger.note(env_id, "its credentials were shown", self.clock())
+        return shown
+
+    def _serving(self, env_id: EnvId) -> str | None:
+        tasks = self.orchestrator.tasks(env_id)
+        return next((task_id for task_id, task in tasks.items() if task.command == ("serve",)), None)
+
+    def _require_usable(self, env_id: EnvId) -> Environment:
+        environment = self.ledger.environment(env_id)
+        if environment.state not in (State.READY, State.QUARANTINED):
+            raise Conflict(f"{env_id} is {environment.state}: it can be used when it is ready")
+        return environment
 
     # ---------------------------------------------------------------- parts
 

@@ -48,6 +48,36 @@ class Site:
         return Names(self.spec.env_id)
 
 
+@dataclass(frozen=True)
+class TaskStatus:
+    """A task of an environment's orchestrator: `state` is pending, running, succeeded or failed."""
+
+    state: str
+    command: tuple[str, ...]
+    exit_code: int | None = None
+    reason: str = ""
+    address: str = ""
+
+
+class Orchestrator(Protocol):
+    """Tasks of environments' own Airflows."""
+
+    def start(self, env_id: EnvId, command: tuple[str, ...]) -> str:
+        """Start a task; returns its id. `command` is `run DAG_ID LOGICAL_DATE` or `serve`."""
+
+    def status(self, task_id: str) -> TaskStatus | None:
+        """How a task stands; `None` when it is forgotten."""
+
+    def tasks(self, env_id: EnvId) -> Mapping[str, TaskStatus]:
+        """Every task of the environment that has not stopped, by id."""
+
+    def stop(self, task_id: str) -> None:
+        """Stop a task and wait until it has stopped."""
+
+    def artifact(self, env_id: EnvId, path: str) -> str | None:
+        """Text of an artifact of the environment, or `None` if there is none."""
+
+
 class Backend(Protocol):
     """One system. Every verb may be repeated; each raises only errors of `testenv.core.errors`."""
 

@@ -157,7 +157,7 @@ _FORMS = (
     re.compile(r"(env|artifacts)/(?P<id>[a-z0-9-]+)/.*", re.S),
     re.compile(r"/testenv/(?P<id>[a-z0-9-]+)/.*", re.S),
     re.compile(r"te\.(?P<id>[a-z0-9-]+)\..*", re.S),
-    re.compile(r"te-(?P<id>[a-z0-9-]+)"),
+    re.compile(r"te-(?P<id>[a-z0-9-]+)(/.*)?", re.S),  # IAM roles, Kafka users; `te-ID/RUN` of what runs
 )
 
 

@@ -1,0 +1,80 @@
+"""AWS clients: one place for their timeouts, and for turning their errors into ours."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from testenv.config import Config
+from testenv.core.errors import Busy, Denied, Failed, TestenvError, Unavailable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"}
+
+
+def client(service: str, config: Config) -> Any:
+    """A boto3 client with timeouts on every call. Cached: making one costs tens of milliseconds."""
+    return _client(service, config.region, config.endpoint_url)
+
+
+@functools.lru_cache(maxsize=64)
+def _client(service: str, region: str, endpoint: str) -> Any:
+    import boto3
+    from botocore.config import Config as Settings
+
+    settings = Settings(
+        connect_timeout=5,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 4},
+        max_pool_connections=20,
+        s3={"addressing_style": "path" if endpoint else "auto"},
+    )
+    return boto3.client(service, region_name=region, endpoint_url=endpoint or None, config=settings)
+
+
+def translate(function: Callable[P, R]) -> Callable[P, R]:
+    """Let `function` raise only errors of `testenv.core.errors` for what AWS says."""
+
+    @functools.wraps(function)
+    def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return function(*args, **kwargs)
+        except ClientError as error:
+            raise of_client_error(error) from error
+        except BotoCoreError as error:
+            raise of_core_error(error) from error
+
+    return translated
+
+
+def of_client_error(error: ClientError) -> TestenvError:
+    """What AWS answered, as one of ours: the operation, the code and AWS's own words."""
+    code, status = error.response["Error"]["Code"], error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    words = f"AWS {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
+    if code in _BUSY or status == 429:
+        return Busy(f"{words}. It will be tried again")
+    if status >= 500:
+        return Unavailable(f"{words}. It will be tried again")
+    if code in _DENIED or status in (401, 403):
+        return Denied(f"{words}. The role that asked lacks the permission")
+    return Failed(words)
+
+
+def of_core_error(error: BotoCoreError) -> TestenvError:
+    """What kept a call from reaching AWS, as one of ours."""
+    from botocore import exceptions as vendor
+
+    if isinstance(error, (vendor.HTTPClientError, vendor.ConnectionError)):
+        return Unavailable(f"AWS does not answer: {error}. Is it up (make status)?")
+    if isinstance(error, (vendor.NoCredentialsError, vendor.PartialCredentialsError)):
+        return Denied(f"AWS credentials are missing: {error}. Set AWS_ACCESS_KEY_ID and its kin, or a task role")
+    return Failed(f"AWS client: {error}")
