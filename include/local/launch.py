@@ -1,7 +1,7 @@
 """Becomes another program with the environment of a file: `python -m local.launch FILE PROGRAM ARGUMENT…`.
 
-The supervisor starts every part through this, so that secrets stand in files of mode 0600 and in no command line, and a part
-that is restarted reads its environment anew.
+The supervisor starts every part through this, so that secrets stand in files of mode 0600 and in no command line, and a
+part that is restarted reads its environment anew.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from local.errors import StackError
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which Linux takes the ports of outgoing connections, so that none is taken before we listen on it.
+# Below the range from which Linux takes the ports of outgoing connections, so that none is taken before we listen.
 FREE_RANGE = range(20000, 32000)
 
 

@@ -13,8 +13,8 @@ from local.errors import StackError
 def demotion() -> list[str]:
     """What to put before a command so that it does not run as root; nothing if we are not root.
 
-    The one capability that is kept lets the program pass through folders of root's, such as a repository under `/root` or a
-    pytest folder, on the way to its own files.
+    The one capability that is kept lets the program pass through folders of root's, such as a repository under `/root`
+    or a pytest folder, on the way to its own files.
     """
     if os.geteuid():
         return []

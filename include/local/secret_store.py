@@ -56,6 +56,14 @@ class SecretStore:
         """A key pair's private half, see `new_private_key`."""
         return self._get(name, new_private_key)
 
+    def access_key_id(self, name: str) -> str:
+        """The id of an AWS access key: it has the shape of one, and is as secret as a user name."""
+        return self._get(name, lambda: "AKIA" + base64.b32encode(secrets.token_bytes(10)).decode())
+
+    def secret_access_key(self, name: str) -> str:
+        """An AWS secret access key: 40 characters."""
+        return self._get(name, lambda: secrets.token_hex(20))
+
     def values(self) -> tuple[str, ...]:
         """Every secret there is, for a test that looks for leaks."""
         return tuple(self._values.values())

@@ -25,6 +25,7 @@ class Settings:
     pgbouncer: Values
     kafka: Values
     airflow: Values
+    scheduler: Values
     webserver: Values
 
     @classmethod

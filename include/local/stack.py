@@ -71,6 +71,8 @@ class Stack:
 
     def _status(self, part: Part, running: bool) -> Status:
         numbers = tuple(self.site.ports[name] for name in part.port_names)
+        if missing := part.absence():
+            return Status(part.name, "ABSENT", 0, (), True, missing)
         if not running:
             return Status(part.name, "DOWN", 0, numbers, False, "")
         state = self._supervisor.state(part.name)
@@ -79,7 +81,7 @@ class Stack:
             try:
                 part.probe(state.started)
                 ready = True
-            except Exception as error:  # a probe fails in as many ways as there are protocols
+            except Exception as error:  # noqa: BLE001 - a probe fails in as many ways as there are protocols
                 remark = f"not ready: {_first_line(error)}"
         return Status(part.name, state.state, state.pid, numbers, ready, remark or state.complaint)
 
@@ -113,7 +115,7 @@ class Stack:
         steps = parts.steps(self.site)
         for step in _selected(steps, only):
             self._require_ports(step)
-        self._supervisor.boot([self._program(part) for part in steps if isinstance(part, Part)])
+        self._supervisor.boot([self._program(part) for part in steps if isinstance(part, Part) and not part.absence()])
 
     def _require_ports(self, step: Step) -> None:
         if isinstance(step, Part):
@@ -149,19 +151,21 @@ class Stack:
             if future.exception():
                 raise _Abandoned
         began = time.monotonic()
+        remark = ""
         try:
             if isinstance(step, Part):
-                self._bring_up(step)
+                remark = self._bring_up(step)
             elif isinstance(step, Job):
                 step.run()
         except BaseException:
             self._failed.set()
             raise
-        report(
-            f"{step.name:<18} ready   {time.monotonic() - began:5.1f} s  {step.remark() if isinstance(step, Part) else ''}"
-        )
+        report(f"{step.name:<18} {time.monotonic() - began:5.1f} s  {remark}".rstrip())
 
-    def _bring_up(self, part: Part) -> None:
+    def _bring_up(self, part: Part) -> str:
+        """Start PART if it does not run, wait for it, and return what there is to say of it."""
+        if missing := part.absence():
+            return missing
         if not self._supervisor.state(part.name).is_running:
             self._require_ports(part)
             part.prepare()
@@ -172,6 +176,7 @@ class Stack:
             part.bootstrap()
             with self._settled.open("a") as settled:
                 settled.write(f"{part.name}\n")
+        return part.remark()
 
     def _await(self, part: Part) -> None:
         """Wait until PART answers; `StackError` with the end of its log if it dies or takes too long."""
@@ -185,7 +190,7 @@ class Stack:
                 raise StackError(f"{part.name} stopped while it started ({state.state}). {self._tail(part)}")
             try:
                 return part.probe(state.started)
-            except Exception as error:  # not ready yet, in as many ways as there are protocols
+            except Exception as error:
                 if time.monotonic() > deadline:
                     complaint = f"{part.name} was not ready after {seconds:.0f} s: {_first_line(error)}"
                     raise StackError(f"{complaint}. {self._tail(part)}") from error
@@ -210,8 +215,7 @@ def _selected(steps: Sequence[Step], only: Sequence[str]) -> list[Step]:
         raise StackError(f"no part is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     chosen: list[Step] = []
     for step in steps:
-        needs = {name for name in step.after if name in known}
-        implied = isinstance(step, Job) and needs <= {other.name for other in chosen}
+        implied = isinstance(step, Job) and set(step.needs) <= {other.name for other in chosen}
         if step.name in only or implied:
             chosen.append(step)
     return chosen

@@ -21,7 +21,7 @@ from local.home import INCLUDE, Home, venv_bin, write_private
 # Set for the supervisor and so for all that descends from it, and for nothing else: how `down` knows its own.
 MARK = "TESTENV_STACK_MARK"
 
-# What parts may see of the environment `up` is called in: never its credentials, its PYTHONPATH or its AIRFLOW settings.
+# What parts may see of the environment `up` is called in: never its credentials, its PYTHONPATH or Airflow settings.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "PYTHONDONTWRITEBYTECODE")
 
 STOP_SECONDS = 15
@@ -120,7 +120,7 @@ class Supervisor:
         return [] if self.is_up() else self._family()
 
     def _family(self) -> list[psutil.Process]:
-        """All processes that descend from a supervisord of this home: those it can still name and those that were orphaned."""
+        """All processes that descend from a supervisord of this home, orphans too."""
         family = {process for process in psutil.process_iter() if self._is_marked(process)}
         for process in tuple(family):
             try:

@@ -1,13 +1,34 @@
-"""The parts of the embedded stack, in the order of `status`."""
+"""The parts of the embedded stack, in the order of `status`; a step stands after those that it comes after."""
 
 from __future__ import annotations
 
+from local.parts.airflow import Scheduler, Triggerer, Webserver
+from local.parts.airflow_database import AirflowDatabase
+from local.parts.aws import Aws, Runner
 from local.parts.base import Job, Part, Step
+from local.parts.environment import Environment
+from local.parts.jobs import Ledger, Seed
 from local.parts.kafka import Kafka
+from local.parts.pgbouncer import PgBouncer
 from local.parts.postgres import Postgres
+from local.parts.snowflake import Snowflake
 from local.site import Site
 
-STEPS: tuple[type[Step], ...] = (Postgres, Kafka)
+STEPS: tuple[type[Step], ...] = (
+    Postgres,
+    Kafka,
+    Runner,
+    Aws,
+    Snowflake,
+    AirflowDatabase,
+    PgBouncer,
+    Environment,
+    Ledger,
+    Seed,
+    Scheduler,
+    Triggerer,
+    Webserver,
+)
 
 
 def steps(site: Site) -> list[Step]:
@@ -15,4 +36,4 @@ def steps(site: Site) -> list[Step]:
     return [step(site) for step in STEPS]
 
 
-__all__ = ["Job", "Part", "Step", "steps"]
+__all__ = ["STEPS", "Job", "Part", "Step", "steps"]

@@ -32,6 +32,10 @@ class Part(Step):
     port_names: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[str] = "TERM"
 
+    def absence(self) -> str:
+        """Why the stack does without this part on this machine, and the remedy; empty if it does not."""
+        return ""
+
     @abstractmethod
     def command(self) -> list[str]:
         """Program and arguments. Holds no secret: everybody on the machine sees it."""
@@ -41,11 +45,11 @@ class Part(Step):
         return {}
 
     def prepare(self) -> None:
-        """Bring about what the program needs to start: configuration, folders. Runs before each start, must be idempotent."""
+        """Bring about what the program needs: configuration, folders. Idempotent: `up` runs it before each start."""
 
     @abstractmethod
     def probe(self, started: int) -> None:
-        """Return if the program, started at STARTED (seconds since the epoch), does its work; raise whatever says why not."""
+        """Return if the program does its work; raise what says why not. STARTED: when it was, in epoch seconds."""
 
     def bootstrap(self) -> None:
         """Bring about what clients expect to find, over the program's own protocol. Idempotent."""
@@ -57,6 +61,11 @@ class Part(Step):
 
 class Job(Step):
     """Work to do in the start order, each time the stack comes up. Idempotent."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The steps without which it makes no sense: it is left out of an `up --only` that lacks one."""
+        return self.after
 
     @abstractmethod
     def run(self) -> None:

