@@ -48,6 +48,7 @@ def read_settlements(spark: SparkSession, folder: str) -> DataFrame:
         .withColumn("it", F.from_json("record", SETTLEMENT, {"columnNameOfCorruptRecord": "malformed"}))
     )
     lines = documents.select("record", "source_file", "it", F.explode_outer("it.lines").alias("line"))
+    fee = F.col("line.fee").cast(MONEY)
     rows = lines.select(
         "record",
         "source_file",
@@ -59,14 +60,16 @@ def read_settlements(spark: SparkSession, folder: str) -> DataFrame:
         F.col("it.merchant.iban").alias("merchant_iban"),
         F.col("line.payment_id").alias("payment_id"),
         F.col("line.amount").cast(MONEY).alias("amount"),
-        F.col("line.fee").cast(MONEY).alias("fee"),
+        fee.alias("fee"),
+        (F.col("line.fee").isNotNull() & fee.isNull()).alias("bad_fee"),
         F.col("it.currency").alias("currency"),
         utc(F.col("it.settled_at")).alias("settled_at"),
     )
     reason = F.when(F.col("malformed").isNotNull(), "not JSON, or of other types")
     for needed in ("settlement_id", "line_no", "amount", "currency", "settled_at"):
         reason = reason.when(F.col(needed).isNull(), f"{needed} is missing or cannot be read")
-    return rows.withColumn("reason", reason).drop("malformed")
+    reason = reason.when(F.col("bad_fee"), "fee cannot be read")
+    return rows.withColumn("reason", reason).drop("malformed", "bad_fee")
 
 
 def read_rates(spark: SparkSession, folder: str) -> DataFrame:

@@ -4,7 +4,7 @@ select
     payments.booked_on,
     payments.currency,
     sum(payments.amount)::number(38, 2) as movement,
-    count(*) as payments
+    count(*) as payment_count
 from {{ ref('stg_payments') }} as payments
 inner join {{ ref('stg_accounts') }} as accounts on accounts.account_id = payments.account_id
 where payments.status in ('settled', 'refunded')

@@ -3,7 +3,7 @@ select
     customer_id::number(38, 0) as customer_id,
     booked_on::date as balance_on,
     currency::varchar as currency,
-    payments::number(38, 0) as payments,
+    payment_count::number(38, 0) as payment_count,
     movement::number(38, 2) as movement,
     sum(movement) over (
         partition by customer_id, currency

@@ -1,7 +1,7 @@
 {{ config(materialized='incremental', incremental_strategy='merge', unique_key='payment_id', on_schema_change='fail') }}
 
--- New are the versions that are not in the table yet, not those behind a watermark: so a day that comes late, or days that
--- come in any order, leave the same table.
+-- New is what is not in the table yet, not what lies behind a watermark: so a day that comes late, or days that come in any
+-- order, leave the same table.
 select
     payments.payment_id::number(38, 0) as payment_id,
     payments.account_id::number(38, 0) as account_id,
@@ -24,6 +24,8 @@ left join {{ ref('stg_merchants') }} as merchants on merchants.merchant_id = pay
 left join {{ this }} as known
     on known.payment_id = payments.payment_id
     and known.updated_at = payments.updated_at
+    and known.customer_id = accounts.customer_id
+    and equal_null(known.merchant_category, merchants.category_code)
     and equal_null(known.amount_eur, payments.amount_eur)
 where known.payment_id is null
 {% endif %}
