@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import create_engine, select
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.pool import NullPool
 
 from testenv.core.admission import Holder
 from testenv.core.errors import NotFound, Unavailable
@@ -50,10 +49,16 @@ class StepRecord:
 
 
 class LedgerReader:
-    """Questions to the ledger. Connections are opened per question: tasks are short and many. Raises `Unavailable`."""
+    """Questions to the ledger. Raises `Unavailable`."""
 
     def __init__(self, url: str) -> None:
-        self._engine: Engine = create_engine(url, poolclass=NullPool, future=True, connect_args={"connect_timeout": 10})
+        self._engine: Engine = create_engine(
+            url, pool_size=1, max_overflow=20, pool_pre_ping=True, future=True, connect_args={"connect_timeout": 10}
+        )
+
+    def close(self) -> None:
+        """Give up the connections it keeps."""
+        self._engine.dispose()
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
