@@ -1,0 +1,153 @@
+"""One EMR Serverless job run, run: files fetched, driver started, waited for, logs stored."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlparse
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.aws import spark_submit
+from local.aws.processes import end_group
+from local.aws.roles import RoleRefusedError, Session
+from local.aws.settings import Settings
+
+KILL_GRACE = 5.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: an EMR state and what to say about it."""
+
+    state: str
+    details: str
+
+
+class JobProcess:
+    """The execution of one job. `run` blocks; `cancel` may be called from another thread at any time."""
+
+    def __init__(self, job: spark_submit.SparkJob, folder: Path, settings: Settings, log_url: str | None) -> None:
+        self.job, self.folder, self.log_url = job, folder, log_url
+        self._settings = settings
+        self._cancelled = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def cancel(self) -> None:
+        """End the driver with all its children; a job that has not started will not."""
+        self._cancelled.set()
+        with self._lock:
+            process = self._process
+        if process is not None:
+            end_group(process, KILL_GRACE)
+
+    def run(self, session: Callable[[], Session], timeout: float, started: Callable[[], None]) -> Outcome:
+        """Run to the end. `session` mints the role's credentials; `started` is called once the driver process is there."""
+        try:
+            credentials = session()
+            job = self._fetch(credentials)
+        except (RoleRefusedError, ClientError, BotoCoreError) as error:
+            return Outcome("FAILED", f"Job failed before its driver started: {error}")
+        outcome = self._drive(job, credentials, timeout, started)
+        try:
+            self._store_logs(credentials)
+        except (ClientError, BotoCoreError) as error:
+            return replace(outcome, details=f"{outcome.details} (logs not stored at {self.log_url}: {error})".strip())
+        finally:
+            for scratch in ("local", "hadoop", "warehouse"):
+                shutil.rmtree(self.folder / scratch, ignore_errors=True)
+        return outcome
+
+    def _drive(self, job: spark_submit.SparkJob, session: Session, timeout: float, started: Callable[[], None]) -> Outcome:
+        settings = self._settings
+        words = spark_submit.command(
+            job,
+            spark_submit=settings.spark_submit,
+            jars=settings.spark_jars,
+            folder=self.folder,
+            endpoint=session.endpoint,
+            region=session.region,
+        )
+        spark_submit.log_configuration(self.folder).write_text(spark_submit.LOG_PROPERTIES)
+        with open(self._log("stdout"), "wb") as out, open(self._log("stderr"), "wb") as error, self._lock:
+            if self._cancelled.is_set():
+                return Outcome("CANCELLED", "Job was cancelled before its driver started.")
+            self._process = subprocess.Popen(
+                words, env=self._environment(session), cwd=self.folder, stdout=out, stderr=error, start_new_session=True
+            )
+        started()
+        try:
+            code = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            end_group(self._process, KILL_GRACE)
+            return Outcome("CANCELLED", f"Job was cancelled: it ran longer than its timeout of {timeout / 60:g} minutes.")
+        if self._cancelled.is_set():
+            return Outcome("CANCELLED", "Job was cancelled.")
+        if code == 0:
+            return Outcome("SUCCESS", "")
+        return Outcome("FAILED", f"Job failed (exit code {code}): {spark_submit.last_error(self._log('stderr').read_text(errors='replace'))}")
+
+    def _environment(self, session: Session) -> dict[str, str]:
+        """All that the driver sees: nothing of this server's own environment but where programs are."""
+        python = str(self._settings.spark_python)
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            **({"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}),
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "PYSPARK_PYTHON": python,
+            "PYSPARK_DRIVER_PYTHON": python,
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "PYTHONUNBUFFERED": "1",
+            **self.job.driver_environment,
+            **session.environment(),
+        }
+
+    def _fetch(self, session: Session) -> spark_submit.SparkJob:
+        """The job with its `s3://` files downloaded by its own role."""
+        s3 = session.s3()
+
+        def local(url: str) -> str:
+            if urlparse(url).scheme not in ("s3", "s3a"):
+                return url
+            bucket, key = _bucket_and_key(url)
+            target = self.folder / "code" / Path(key).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            s3.download_file(bucket, key, str(target))
+            return str(target)
+
+        job = self.job
+        return replace(
+            job,
+            entry_point=local(job.entry_point),
+            py_files=tuple(map(local, job.py_files)),
+            jars=tuple(map(local, job.jars)),
+            files=tuple(map(local, job.files)),
+        )
+
+    def _store_logs(self, session: Session) -> None:
+        """As EMR lays them out: `LOG_URL/applications/APP/jobs/JOB/SPARK_DRIVER/{stdout,stderr}.gz`."""
+        if not self.log_url:
+            return
+        s3 = session.s3()
+        for stream in ("stdout", "stderr"):
+            bucket, key = _bucket_and_key(f"{self.log_url.rstrip('/')}/SPARK_DRIVER/{stream}.gz")
+            content = self._log(stream).read_bytes() if self._log(stream).exists() else b""
+            s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(content, mtime=0))
+
+    def _log(self, stream: str) -> Path:
+        return self.folder / stream
+
+
+def _bucket_and_key(url: str) -> tuple[str, str]:
+    parsed = urlparse(url)
+    return parsed.netloc, parsed.path.removeprefix("/")

@@ -1,0 +1,96 @@
+"""The server: moto with this package's parts put in, on one port, ready once the account is set up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from local.aws import authorization, ecs, emr, stable_moto
+from local.aws.bootstrap import bootstrap
+from local.aws.settings import Settings
+
+log = logging.getLogger("local.aws")
+
+StartResponse = Callable[..., Any]
+
+
+class _Guard:
+    """Lets requests through to moto, except its own control API, which would lift IAM and show secrets to anyone.
+
+    `GET /moto-api/` is the readiness check: 503 until `ready` is set, then 200.
+    """
+
+    def __init__(self, application: Any, ready: threading.Event) -> None:
+        self._application, self._ready = application, ready
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if not environ.get("PATH_INFO", "").startswith("/moto-api"):
+            return self._application(environ, start_response)  # type: ignore[no-any-return]
+        if environ["PATH_INFO"] != "/moto-api/" or environ["REQUEST_METHOD"] != "GET":
+            return _answer(start_response, "403 Forbidden", "moto's control API is closed in this stand-in\n")
+        if self._ready.is_set():
+            return _answer(start_response, "200 OK", "ready\n")
+        return _answer(start_response, "503 Service Unavailable", "bootstrapping\n")
+
+
+def _answer(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain"), ("Content-Length", str(len(text)))])
+    return [text.encode()]
+
+
+class _QuietHandler(MotoRequestHandler):
+    """One connection for many requests, and no line in the log for each."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if str(code) == "500":
+            super().log_request(code, size)
+
+
+def serve(port: int, runner_socket: Path, settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # boto3 within moto must not pick up credentials or an endpoint of whoever started this process.
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    endpoint = f"http://127.0.0.1:{port}"
+    authorization.install(settings.account_root)
+    stable_moto.install(settings)
+    emr.install(settings, endpoint)
+    ecs.install(runner_socket, endpoint)
+    ready = threading.Event()
+    guard = _Guard(DomainDispatcherApplication(create_backend_app), ready)
+    server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
+
+    def stop(number: int, _frame: object) -> None:
+        log.info("signal %s: stopping", signal.Signals(number).name)
+        threading.Thread(target=server.shutdown, daemon=True).start()  # shutdown() waits for the loop it is called in
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+    def prepare() -> None:
+        try:
+            bootstrap(endpoint, settings)
+        except Exception:
+            log.exception("the account could not be set up; stopping")
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            ready.set()
+            log.info("ready at %s", endpoint)
+
+    threading.Thread(target=prepare, daemon=True).start()
+    try:
+        server.serve_forever()
+    finally:
+        emr.stop()
+        server.server_close()

@@ -1,0 +1,273 @@
+"""Executes one DAG run in this process: a scheduler's decisions without a scheduler.
+
+Like `DAG.test()`, from which it differs where a faithful run needs it: failed tasks are retried (at once: what a retry delay
+waits for does not happen here), triggers run with their timeout and their kwargs kept, start dates are set, the data interval is
+that of the scheduled run with this logical date, and SIGTERM ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+from airflow.exceptions import AirflowTaskTerminated, TaskDeferred
+from airflow.models.dag import DAG
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.timetables.base import DataInterval
+from airflow.triggers.base import BaseTaskEndEvent, TriggerEvent
+from airflow.utils import timezone
+from airflow.utils.net import get_hostname
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState, State, TaskInstanceState
+from airflow.utils.types import DagRunType
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+_RESUME_WITH_ERROR = "__fail__"  # as airflow.models.trigger has it
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One task instance at the end. `start` and `end` are ISO 8601 or None; `tries` counts attempts."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    start: str | None
+    end: str | None
+    tries: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run ended; `error` is the text of the first failure of a task."""
+
+    succeeded: bool
+    tasks: list[TaskResult]
+    error: str | None
+
+
+class RunStopped(BaseException):
+    """SIGTERM came. Not an Exception, so that no code under test catches it. `tasks` is filled when the run is closed."""
+
+    tasks: list[TaskResult]
+
+    def __init__(self) -> None:
+        super().__init__("the run was stopped by SIGTERM")
+        self.tasks = []
+
+
+def execute(dag: DAG, logical_date: datetime) -> Outcome:
+    """Run `dag` for `logical_date` to the end; an earlier run of that date is deleted. Raises RunStopped."""
+    _log_to_stdout()
+    signal.signal(signal.SIGTERM, _stop)
+    with create_session() as session:
+        execution = _Execution(dag, _new_run(dag, logical_date, session), session)
+        try:
+            execution.to_the_end()
+        except RunStopped as stopped:
+            session.rollback()
+            execution.close_as_failed()
+            stopped.tasks = execution.results()
+            raise
+        return Outcome(execution.run.state == DagRunState.SUCCESS, execution.results(), next(iter(execution.errors.values()), None))
+
+
+def scheduled_interval(dag: DAG, logical_date: datetime) -> DataInterval:
+    """The data interval of the run that a scheduler would make for `logical_date`; where the date is not one of the
+    timetable's, or there is no schedule, that of a manual run at that time.
+    """
+    date = timezone.coerce_datetime(logical_date)
+    manual = dag.timetable.infer_manual_data_interval(run_after=date)
+    try:
+        automated = dag.infer_automated_data_interval(date)
+    except ValueError:  # a timetable of one's own that does not say
+        return manual
+    if dag.timetable.infer_manual_data_interval(run_after=automated.end) == automated:
+        return automated
+    return manual
+
+
+@dataclass
+class _Execution:
+    dag: DAG
+    run: DagRun
+    session: Session
+    errors: dict[str, str] = field(default_factory=dict)  # of each task whose last try failed, in order of failure
+
+    def to_the_end(self) -> None:
+        while self.run.state == DagRunState.RUNNING:
+            self.session.expire_all()
+            schedulable, _ = self.run.update_state(session=self.session)
+            for instance in schedulable:
+                self._schedule(instance)
+            self.session.commit()
+            waiting = self.run.get_task_instances(session=self.session)
+            scheduled = [instance for instance in waiting if instance.state == TaskInstanceState.SCHEDULED]
+            for instance in sorted(scheduled, key=lambda each: (each.task_id, each.map_index)):
+                self._run_task(instance)
+            if not scheduled and self.run.state == DagRunState.RUNNING:
+                self._wait_for_reschedule(waiting)
+
+    def results(self) -> list[TaskResult]:
+        """All task instances, in order of start."""
+        instances = self.run.get_task_instances(session=self.session)
+        last = timezone.utcnow()
+        ordered = sorted(instances, key=lambda each: (each.start_date or each.end_date or last, each.task_id, each.map_index))
+        return [
+            TaskResult(
+                each.task_id,
+                each.map_index,
+                each.state and str(each.state),
+                each.start_date and each.start_date.isoformat(),
+                each.end_date and each.end_date.isoformat(),
+                each.try_number,
+            )
+            for each in ordered
+        ]
+
+    def close_as_failed(self) -> None:
+        """What did not finish has failed, and so has the run."""
+        for instance in self.run.get_task_instances(session=self.session):
+            if instance.state not in State.finished and instance.start_date:
+                instance.set_state(TaskInstanceState.FAILED, session=self.session)
+        self.run.set_state(DagRunState.FAILED)
+        self.session.merge(self.run)
+        self.session.commit()
+
+    def _schedule(self, instance: TaskInstance) -> None:
+        if instance.state != TaskInstanceState.UP_FOR_RESCHEDULE:
+            instance.try_number += 1
+        instance.state = TaskInstanceState.SCHEDULED
+
+    def _run_task(self, instance: TaskInstance) -> None:
+        """Run one try of one task; a failure is noted, and the next try scheduled if there is one left."""
+        instance.task = self.dag.task_dict[instance.task_id]
+        name = instance.task_id if instance.map_index < 0 else f"{instance.task_id}[{instance.map_index}]"
+        print(f"orchestrator: task {name} try {instance.try_number} started", flush=True)
+        instance.state = TaskInstanceState.RUNNING
+        instance.start_date, instance.end_date = timezone.utcnow(), None
+        instance.hostname, instance.pid = get_hostname(), os.getpid()
+        self.session.commit()
+        try:
+            self._run_with_triggers(instance)
+        except AirflowTaskTerminated as terminated:  # Airflow's own handler of SIGTERM, which has called on_kill
+            raise RunStopped from terminated
+        except Exception as error:
+            log.exception("task %s failed", name)
+            self.errors.setdefault(name, f"{name}: {type(error).__name__}: {error}")
+        finally:
+            signal.signal(signal.SIGTERM, _stop)  # Airflow leaves its own in place
+        self.session.commit()
+        print(f"orchestrator: task {name} try {instance.try_number} {instance.state}", flush=True)
+        if instance.state == TaskInstanceState.UP_FOR_RETRY:
+            self._schedule(instance)
+            self.session.commit()
+        elif instance.state == TaskInstanceState.SUCCESS:
+            self.errors.pop(name, None)
+
+    def _run_with_triggers(self, instance: TaskInstance) -> None:
+        while True:
+            try:
+                instance._run_raw_task(session=self.session, raise_on_defer=True)
+                return
+            except TaskDeferred as deferred:
+                instance.next_method = deferred.method_name
+                instance.next_kwargs = deferred.kwargs or {}
+                event = _await_trigger(deferred, instance)
+            if isinstance(event, BaseTaskEndEvent):
+                event.handle_submit(task_instance=instance, session=self.session)
+                self.session.commit()
+                return
+            if isinstance(event, TriggerEvent):
+                instance.next_kwargs = {**(instance.next_kwargs or {}), "event": event.payload}
+            else:
+                instance.next_method, instance.next_kwargs = _RESUME_WITH_ERROR, event
+            self.session.merge(instance)
+            self.session.commit()
+
+    def _wait_for_reschedule(self, instances: list[TaskInstance]) -> None:
+        """Sleep until the first rescheduled sensor is due; raise if there is none, since then nothing will ever happen."""
+        from airflow.models.taskreschedule import TaskReschedule
+
+        sensors = [each for each in instances if each.state == TaskInstanceState.UP_FOR_RESCHEDULE]
+        if not sensors:
+            stuck = sorted(each.task_id for each in instances if each.state not in State.finished)
+            raise RuntimeError(f"no task can run; unfinished: {', '.join(stuck)}; see why in the log above")
+        dates = []
+        for sensor in sensors:
+            statement = TaskReschedule.stmt_for_task_instance(sensor, descending=True)
+            dates.append(self.session.scalars(statement.limit(1)).one().reschedule_date)
+        time.sleep(max(0.0, (min(dates) - timezone.utcnow()).total_seconds()))
+
+
+def _new_run(dag: DAG, logical_date: datetime, session: Session) -> DagRun:
+    dag.validate()
+    date = timezone.coerce_datetime(logical_date)
+    earlier = session.scalar(select(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.execution_date == date))
+    if earlier is not None:
+        print(f"orchestrator: deleting the earlier run {earlier.run_id}, {earlier.state}", flush=True)
+        session.delete(earlier)
+        session.commit()
+    interval = scheduled_interval(dag, date)
+    print(f"orchestrator: {dag.dag_id} {date.isoformat()}, data from {interval.start} to {interval.end}", flush=True)
+    run = dag.create_dagrun(
+        state=DagRunState.RUNNING,
+        execution_date=date,
+        run_id=DagRun.generate_run_id(DagRunType.MANUAL, date),
+        run_type=DagRunType.MANUAL,
+        start_date=timezone.utcnow(),
+        external_trigger=True,
+        data_interval=interval,
+        session=session,
+    )
+    session.commit()
+    return run
+
+
+def _await_trigger(deferred: TaskDeferred, instance: TaskInstance) -> TriggerEvent | dict[str, Any]:
+    """The trigger's first event; or, if it fails or takes too long, the kwargs to resume the task with an error."""
+    trigger = deferred.trigger
+    trigger.task_instance = instance
+    timeout = deferred.timeout.total_seconds() if deferred.timeout else None
+
+    async def first_event() -> TriggerEvent:
+        async for event in trigger.run():
+            return event
+        raise RuntimeError("the trigger ended without an event")
+
+    async def within_time() -> TriggerEvent:
+        return await asyncio.wait_for(first_event(), timeout)
+
+    try:
+        return asyncio.run(within_time())
+    except TimeoutError:
+        return {"error": "Trigger timeout"}
+    except Exception:  # the task is told, as the triggerer does
+        return {"error": "Trigger failure", "traceback": traceback.format_exc().splitlines(keepends=True)}
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise RunStopped
+
+
+def _log_to_stdout() -> None:
+    """Task logs go to files by default; a run's go to its output."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(logging.INFO)
+    logger = logging.getLogger("airflow.task")
+    if not any(type(each) is logging.StreamHandler for each in logger.handlers):
+        logger.addHandler(handler)

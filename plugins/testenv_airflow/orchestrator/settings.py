@@ -1,0 +1,126 @@
+"""What an orchestrator is told, and where: its process environment, an SSM parameter, an archive in S3. Imports no Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+_SECRETS_BACKEND = "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
+
+
+class SettingsError(Exception):
+    """The orchestrator cannot be set up; the message says what is missing and where it should be."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A prepared orchestrator: whose it is, its AIRFLOW_HOME, and the unpacked code under test."""
+
+    env_id: str
+    bucket: str
+    home: Path
+    code: Path
+
+    @property
+    def dags(self) -> Path:
+        return self.code / "include" / "estate" / "dags"
+
+    @classmethod
+    def prepare(cls) -> Deployment:
+        """Read `/testenv/ENV_ID/orchestrator`, unpack the code, and set this process's environment for Airflow.
+
+        Airflow must not have been imported, or be reconfigured after. Raises SettingsError.
+        """
+        env_id, bucket = _required("TESTENV_ENV_ID"), _required("TESTENV_BUCKET")
+        variables = _orchestrator_variables(env_id)
+        base = os.environ.get("TESTENV_TASK_HOME") or str(Path(tempfile.gettempdir()) / "testenv")
+        home = Path(base) / env_id
+        home.mkdir(parents=True, exist_ok=True)
+        code = _unpack(bucket, f"env/{env_id}/artifacts/code.tar.gz", home)
+        deployment = cls(env_id, bucket, home, code)
+        os.environ.update(deployment._airflow_variables() | variables)
+        sys.path.insert(0, str(code / "include"))
+        return deployment
+
+    def _airflow_variables(self) -> dict[str, str]:
+        """Airflow's settings that follow from the place; the SSM parameter's take precedence."""
+        prefix = f"/testenv/{self.env_id}"
+        secrets = {
+            "connections_prefix": f"{prefix}/connections",
+            "variables_prefix": f"{prefix}/variables",
+            "config_prefix": None,  # Airflow's own configuration is not looked up in SSM
+        }
+        include = str(self.code / "include")
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW_CONFIG": str(self.home / "airflow.cfg"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.home / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DEFAULT_TIMEZONE": "utc",
+            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
+            "AIRFLOW__SCHEDULER__CHILD_PROCESS_LOG_DIRECTORY": str(self.home / "logs" / "scheduler"),
+            "AIRFLOW__SECRETS__BACKEND": _SECRETS_BACKEND,
+            "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(secrets),
+            "AIRFLOW__COSMOS__ENABLE_DATASET_ALIAS": "False",  # aliases break a run without a scheduler
+            "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+            "AIRFLOW__COSMOS__ENABLE_CACHE_PARTIAL_PARSE": "False",  # one file for all environments of a machine
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "PYTHONPATH": os.pathsep.join([include, *filter(None, [os.environ.get("PYTHONPATH")])]),
+        }
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise SettingsError(f"{name} is not set; the ECS task's container override must set it")
+    return value
+
+
+def _orchestrator_variables(env_id: str) -> dict[str, str]:
+    name = f"/testenv/{env_id}/orchestrator"
+    try:
+        parameter = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+        variables: Any = json.loads(parameter)
+    except (ClientError, BotoCoreError) as error:
+        raise SettingsError(f"SSM parameter {name} cannot be read: {error}; provisioning writes it") from error
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"SSM parameter {name} is not JSON ({error}); it must map variable names to texts") from error
+    if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
+        raise SettingsError(f"SSM parameter {name} must be a JSON object of texts, such as AIRFLOW__CORE__FERNET_KEY")
+    return variables
+
+
+def _unpack(bucket: str, key: str, home: Path) -> Path:
+    """The folder that holds the archive's content, named by its ETag; unpacked once, however many runs start at once."""
+    s3 = boto3.client("s3")
+    try:
+        etag = s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+        target = home / f"code-{etag}"
+        if target.is_dir():
+            return target
+        draft = Path(tempfile.mkdtemp(prefix="code-", suffix=".new", dir=home))
+        with tempfile.TemporaryFile() as archive:
+            s3.download_fileobj(bucket, key, archive)
+            archive.seek(0)
+            with tarfile.open(fileobj=archive, mode="r:gz") as members:
+                members.extractall(draft, filter="data")
+    except (ClientError, BotoCoreError, tarfile.TarError) as error:
+        raise SettingsError(f"s3://{bucket}/{key} cannot be unpacked: {error}; provisioning writes it") from error
+    draft.chmod(0o755)
+    try:
+        draft.rename(target)
+    except OSError:  # another run was faster
+        shutil.rmtree(draft)
+    return target
