@@ -1,0 +1,315 @@
+"""An environment's part of the Kafka cluster: a SCRAM user, its rights below one prefix, topics and their records."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from testenv.backends.aws import client, translate
+from testenv.backends.errors import kafka_errors
+from testenv.backends.guards import require_counts, require_derived
+from testenv.backends.kafka_admin import KafkaAdmin, produce
+from testenv.backends.protocol import Site, Vault
+from testenv.backends.waiting import wait_until
+from testenv.config import Config
+from testenv.core.dataset import Topic
+from testenv.core.errors import Drifted, Failed
+from testenv.core.naming import EnvId, Names, golden_prefix, owner_of
+from testenv.core.resources import Resource, System
+
+ITERATIONS = 8192
+"""Of SCRAM; Kafka takes 4096 to 16384."""
+
+_DERIVED = {
+    "user": lambda names, name: name == names.kafka_user,
+    "acls": lambda names, name: name == names.kafka_user,
+    "topic": lambda names, name: name.startswith(names.topic_prefix),
+    "records": lambda names, name: name.startswith(names.topic_prefix),
+}
+
+
+class KafkaBackend:
+    """Kinds: `user`; `acls` (its rights, and the consumer groups it made); `topic` (setting `partitions`); `records`.
+
+    Kafka cannot tell which dataset a topic's records are of: any record counts as `records` when observed.
+    """
+
+    system = System.KAFKA
+
+    def __init__(self, config: Config, vault: Vault) -> None:
+        self._config = config
+        self._vault = vault
+
+    @kafka_errors()
+    def ensure(self, resource: Resource, site: Site) -> None:
+        names = require_derived(resource, _DERIVED)
+        match resource.kind:
+            case "user":
+                self._ensure_user(names)
+            case "acls":
+                self._ensure_acls(names)
+            case "topic":
+                self._ensure_topic(resource.name, site.dataset.topic(resource.name.removeprefix(names.topic_prefix)))
+            case "records":
+                self._ensure_records(resource, site)
+
+    @kafka_errors()
+    def observe(self, env_id: EnvId | None = None) -> frozenset[Resource]:
+        found = [
+            *(Resource(self.system, "user", name) for name in self._users(env_id)),
+            *(Resource(self.system, "acls", name) for name in self._principals(env_id)),
+        ]
+        topics = {name: count for name, count in self._admin.topics().items() if _is_of(name, env_id)}
+        found += [Resource(self.system, "topic", t, (("partitions", str(n)),)) for t, n in topics.items()]
+        found += [Resource(self.system, "records", t) for t, n in self._admin.counts(topics).items() if n]
+        return frozenset(part for part in found if _is_of(part.name, env_id))
+
+    @kafka_errors()
+    def destroy(self, resource: Resource) -> None:
+        names = require_derived(resource, _DERIVED)
+        match resource.kind:
+            case "user":
+                self._delete_user(names.kafka_user)
+            case "acls":
+                self._admin.each("delete_acls", [_bindings_of(names.kafka_user)])
+                self._delete_groups(names)
+            case "topic":
+                self._admin.delete_topics([resource.name])
+            case "records":
+                self._delete_records(resource.name)
+
+    @kafka_errors()
+    def probe(self, site: Site) -> Mapping[str, int]:
+        """Read every topic's watermarks as the environment's user."""
+        login = self._vault.find(site.spec.env_id, self.system)
+        if not login:
+            raise Drifted(f"{site.spec.env_id} has no Kafka credentials. Heal it, or destroy and provision anew")
+        admin = KafkaAdmin(self._config.kafka, login["user"], login["password"])
+        expected = {topic.name: topic.records for topic in site.dataset.topics}
+        found = admin.counts({site.names.topic(topic.name): topic.partitions for topic in site.dataset.topics})
+        counts = {name.removeprefix(site.names.topic_prefix): number for name, number in found.items()}
+        require_counts(f"Kafka {site.names.topic_prefix}*", counts, expected)
+        return {f"kafka.{name}": number for name, number in counts.items()}
+
+    # ---------------------------------------------------------------- user and rights
+
+    def _ensure_user(self, names: Names) -> None:
+        from confluent_kafka.admin import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+
+        login = self._vault.credentials(names.env_id, self.system)
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
+        change = UserScramCredentialUpsertion(names.kafka_user, info, login["password"].encode())
+        self._admin.each("alter_user_scram_credentials", [change])
+        known = functools.partial(self._users, names.env_id)
+        wait_until(lambda: bool(known()), f"Kafka knows the user {names.kafka_user}", seconds=20)
+
+    def _users(self, env_id: EnvId | None) -> list[str]:
+        if env_id:
+            found = self._admin.each("describe_user_scram_credentials", [Names(env_id).kafka_user], unless=_NO_USER)
+        else:
+            found = self._admin.call("describe_user_scram_credentials")
+        return [name for name in found if _is_of(name, env_id)]
+
+    def _delete_user(self, name: str) -> None:
+        from confluent_kafka.admin import ScramMechanism, UserScramCredentialDeletion
+
+        deletion = UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512)
+        self._admin.each("alter_user_scram_credentials", [deletion], unless=_NO_USER)
+        wait_until(lambda: not self._users(Names(_owner(name)).env_id), f"the user {name} is deleted", seconds=20)
+
+    def _ensure_acls(self, names: Names) -> None:
+        wanted = set(_rights(names))
+        there = set(self._admin.call("describe_acls", _bindings_of(names.kafka_user)))
+        if surplus := there - wanted:
+            self._admin.each("delete_acls", [_exactly(binding) for binding in surplus])
+        if missing := wanted - there:
+            self._admin.each("create_acls", list(missing))
+
+    def _principals(self, env_id: EnvId | None) -> set[str]:
+        """Users that have rights, or whose consumer groups are there."""
+        bindings = self._admin.call("describe_acls", _bindings_of(Names(env_id).kafka_user if env_id else None))
+        with_rights = {binding.principal.removeprefix("User:") for binding in bindings}
+        return with_rights | {Names(_owner(group)).kafka_user for group in self._groups(env_id)}
+
+    def _groups(self, env_id: EnvId | None) -> list[str]:
+        listed = self._admin.call("list_consumer_groups").valid
+        return [group.group_id for group in listed if _is_of(group.group_id, env_id)]
+
+    def _delete_groups(self, names: Names) -> None:
+        """Raises `Busy` while a group has members: stop what consumes, then try again."""
+        if groups := self._groups(names.env_id):
+            self._admin.each("delete_consumer_groups", groups, unless="GROUP_ID_NOT_FOUND")
+
+    # ---------------------------------------------------------------- topics
+
+    def _ensure_topic(self, name: str, topic: Topic) -> None:
+        partitions = self._admin.topics().get(name)
+        if partitions not in (
+            None,
+            topic.partitions,
+        ):  # partitions cannot be taken away; what was in them is seeded again
+            self._admin.delete_topics([name])
+            partitions = None
+        if partitions is None:
+            self._create_topic(name, topic)
+        else:
+            self._mend_config(name, topic)
+
+    def _create_topic(self, name: str, topic: Topic) -> None:
+        from confluent_kafka.admin import NewTopic
+
+        new = NewTopic(name, num_partitions=topic.partitions, replication_factor=-1, config=topic.config)
+        self._admin.each("create_topics", [new], unless="TOPIC_ALREADY_EXISTS")
+        wait_until(lambda: self._admin.topics().get(name) == topic.partitions, f"the topic {name} is there", seconds=20)
+
+    def _mend_config(self, name: str, topic: Topic) -> None:
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, ResourceType
+
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        entries = next(iter(self._admin.each("describe_configs", [resource]).values())).values()
+        own = {e.name: e.value for e in entries if e.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value}
+        if own == topic.config:
+            return
+        changes = [ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in topic.config.items()]
+        changes += [
+            ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in own.keys() - topic.config
+        ]
+        self._admin.each(
+            "incremental_alter_configs", [ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)]
+        )
+
+    # ---------------------------------------------------------------- records
+
+    def _ensure_records(self, resource: Resource, site: Site) -> None:
+        name, topic = resource.name, site.dataset.topic(resource.setting["topic"])
+        self._ensure_topic(name, topic)
+        found = self._admin.counts({name: topic.partitions})[name]
+        if found == topic.records:
+            return
+        if found:  # a part of them, or someone else's: a topic cannot be emptied and begin at offset 0 again
+            self._admin.delete_topics([name])
+            self._create_topic(name, topic)
+        sent = produce(self._config.kafka, name, self._lines(site.dataset.version, topic.name), encode_record)
+        if sent != topic.records:
+            raise Failed(
+                f"the dataset {site.dataset.version} has {sent} records for {topic.name}, its manifest says "
+                f"{topic.records}. Publish it again"
+            )
+
+    @translate
+    def _lines(self, version: str, topic: str) -> Iterator[dict[str, Any]]:
+        key = f"{golden_prefix(version)}kafka/{topic}.jsonl"
+        body = client("s3", self._config).get_object(Bucket=self._config.bucket, Key=key)["Body"]
+        return (json.loads(line) for line in body.iter_lines(chunk_size=1 << 16) if line.strip())
+
+    def _delete_records(self, name: str) -> None:
+        from confluent_kafka import OFFSET_END, TopicPartition
+
+        partitions = self._admin.topics().get(name, 0)
+        ends = [TopicPartition(name, number, OFFSET_END) for number in range(partitions)]
+        if ends:
+            self._admin.each("delete_records", ends, unless="UNKNOWN_TOPIC_OR_PART")
+
+    @functools.cached_property
+    def _admin(self) -> KafkaAdmin:
+        return KafkaAdmin(self._config.kafka, self._config.kafka.user, self._config.kafka.password)
+
+
+_NO_USER = "RESOURCE_NOT_FOUND"
+
+
+def encode_record(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of `Producer.produce` for a line of a dataset's `kafka/TOPIC.jsonl`.
+
+    A line has `partition`, `timestamp_ms`, `key`, `value` and `headers`. `key`, `value` and a header's value are text,
+    null, or `{"base64": …}` for bytes that are no text; `headers` is an object, or a list of pairs where names repeat.
+    """
+    headers = line.get("headers") or {}
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    return {
+        "partition": int(line["partition"]),
+        "timestamp": int(line["timestamp_ms"]),
+        "key": _bytes(line["key"]),
+        "value": _bytes(line["value"]),
+        "headers": [(name, _bytes(value)) for name, value in pairs],
+    }
+
+
+def _bytes(value: object) -> bytes | None:
+    match value:
+        case None:
+            return None
+        case str():
+            return value.encode()
+        case {"base64": str(text)}:
+            return base64.b64decode(text)
+        case _:
+            raise Failed(
+                f'a record\'s key, value or header is {type(value).__name__}; it must be text, null or {{"base64": …}}'
+            )
+
+
+def _owner(name: str) -> EnvId:
+    owner = owner_of(name)
+    assert owner, f"{name} was filtered by its owner"
+    return owner
+
+
+def _is_of(name: str, env_id: EnvId | None) -> bool:
+    owner = owner_of(name)
+    return owner is not None and env_id in (None, owner)
+
+
+def _rights(names: Names) -> Iterator[Any]:
+    """The ACLs of an environment's user: everything below its prefix, nothing else."""
+    from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+
+    for kind in (ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID):
+        yield AclBinding(
+            kind,
+            names.topic_prefix,
+            ResourcePatternType.PREFIXED,
+            f"User:{names.kafka_user}",
+            "*",
+            AclOperation.ALL,
+            AclPermissionType.ALLOW,
+        )
+
+
+def _bindings_of(user: str | None) -> Any:
+    """The filter for every ACL of a user, or of all."""
+    from confluent_kafka.admin import (
+        AclBindingFilter,
+        AclOperation,
+        AclPermissionType,
+        ResourcePatternType,
+        ResourceType,
+    )
+
+    principal = f"User:{user}" if user else None
+    return AclBindingFilter(
+        ResourceType.ANY,
+        None,  # any name
+        ResourcePatternType.ANY,
+        principal,
+        None,  # any host
+        AclOperation.ANY,
+        AclPermissionType.ANY,
+    )
+
+
+def _exactly(binding: Any) -> Any:
+    from confluent_kafka.admin import AclBindingFilter
+
+    return AclBindingFilter(
+        binding.restype,
+        binding.name,
+        binding.resource_pattern_type,
+        binding.principal,
+        binding.host,
+        binding.operation,
+        binding.permission_type,
+    )

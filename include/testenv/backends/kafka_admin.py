@@ -1,0 +1,164 @@
+"""Kafka's admin protocol with a deadline on every call, and refused logins told as such and at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from testenv.backends.errors import of_kafka
+from testenv.backends.waiting import wait_until
+from testenv.config import KafkaConfig
+from testenv.core.errors import Failed
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError
+
+SECONDS = 20
+"""Deadline of one call."""
+
+REFUSALS_SECONDS = 3
+"""How long a login may be refused until it counts: brokers learn of a new user one after another."""
+
+
+class KafkaAdmin:
+    """The admin client as one user. Results are plain; raises KafkaException, and our `Denied` for a refused login."""
+
+    def __init__(self, config: KafkaConfig, user: str, password: str) -> None:
+        from confluent_kafka.admin import AdminClient
+
+        self._refused: list[KafkaError] = []
+        settings = {
+            **config.client(user, password),
+            "socket.timeout.ms": SECONDS * 1000,
+            "socket.connection.setup.timeout.ms": 5000,
+            "reconnect.backoff.max.ms": 1000,
+            "client.id": "testenv",
+            "log_level": 0,
+            "error_cb": self._heard,
+        }
+        self._client = AdminClient(settings)
+        self._connect()
+
+    def topics(self) -> dict[str, int]:
+        """Topic → number of partitions, of every topic that the user may see."""
+        return {name: len(topic.partitions) for name, topic in self._client.list_topics(timeout=SECONDS).topics.items()}
+
+    def call(self, verb: str, *arguments: Any) -> Any:
+        """The result of an admin call whose verb answers with one future."""
+        return getattr(self._client, verb)(*arguments, request_timeout=SECONDS).result(SECONDS)
+
+    def each(self, verb: str, *arguments: Any, unless: str = "") -> dict[Any, Any]:
+        """Results of a call that answers with a future for each item; items that fail as `unless` says are left out."""
+        from confluent_kafka import KafkaException
+
+        results = {}
+        for item, future in getattr(self._client, verb)(*arguments, request_timeout=SECONDS).items():
+            try:
+                results[item] = future.result(SECONDS)
+            except KafkaException as error:
+                if error.args[0].name() not in unless.split():
+                    raise
+        return results
+
+    def offsets(self, partitions: Mapping[str, int]) -> dict[str, dict[int, tuple[int, int]]]:
+        """Topic → partition → its first offset and the one after its last."""
+        from confluent_kafka import TopicPartition
+        from confluent_kafka.admin import OffsetSpec
+
+        every = [(topic, number) for topic, count in partitions.items() for number in range(count)]
+        ends = []
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
+            asked = {TopicPartition(topic, number): spec for topic, number in every}
+            answer = self.each("list_offsets", asked) if asked else {}
+            ends.append({(key.topic, key.partition): result.offset for key, result in answer.items()})
+        found: dict[str, dict[int, tuple[int, int]]] = {topic: {} for topic in partitions}
+        for topic, number in every:
+            found[topic][number] = (ends[0][topic, number], ends[1][topic, number])
+        return found
+
+    def counts(self, partitions: Mapping[str, int]) -> dict[str, int]:
+        """Topic → how many offsets it spans."""
+        return {
+            topic: sum(high - low for low, high in ends.values()) for topic, ends in self.offsets(partitions).items()
+        }
+
+    def delete_topics(self, names: Sequence[str]) -> None:
+        """Delete topics and wait until no broker knows them."""
+        if names:
+            self.each("delete_topics", list(names), unless="UNKNOWN_TOPIC_OR_PART")
+            wait_until(lambda: not self.topics().keys() & set(names), f"{', '.join(names)} is deleted", seconds=SECONDS)
+
+    def _connect(self) -> None:
+        """Ask for metadata until it comes. Raises `Denied` when the login is refused, else what the last try raised."""
+        from confluent_kafka import KafkaException
+
+        deadline, first_refusal = time.monotonic() + SECONDS, 0.0
+        while True:
+            try:
+                self._client.list_topics("", timeout=0.5)
+            except KafkaException:
+                self._client.poll(0)
+                now = time.monotonic()
+                if self._refused:
+                    first_refusal = first_refusal or now
+                    if now - first_refusal > REFUSALS_SECONDS:
+                        raise of_kafka(self._refused[-1]) from None
+                if now > deadline:
+                    raise
+            else:
+                return
+
+    def _heard(self, error: KafkaError) -> None:
+        if error.name() == "_AUTHENTICATION":
+            self._refused.append(error)
+
+
+def produce(
+    config: KafkaConfig, topic: str, records: Sequence[Mapping[str, Any]] | Any, encode: Callable[[Any], dict[str, Any]]
+) -> int:
+    """Produce `records`, each turned into arguments of `Producer.produce` by `encode`; returns how many were delivered.
+
+    Idempotent, acknowledged by all replicas, in order. Raises `Failed` when one was refused, `Unavailable` in the end.
+    """
+    from confluent_kafka import Producer
+
+    failed: list[KafkaError] = []
+    delivered = 0
+
+    def reported(error: KafkaError | None, _message: object) -> None:
+        nonlocal delivered
+        if error:
+            failed.append(error)
+        else:
+            delivered += 1
+
+    producer = Producer(
+        {
+            **config.client(config.user, config.password),
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 5,
+            "delivery.timeout.ms": 60_000,
+            "client.id": "testenv",
+            "log_level": 0,
+        }
+    )
+    sent = 0
+    for record in records:
+        arguments = encode(record)
+        while True:
+            try:
+                producer.produce(topic, on_delivery=reported, **arguments)
+            except BufferError:  # the local queue is full: let deliveries be reported
+                producer.poll(1)
+            else:
+                break
+        sent += 1
+        producer.poll(0)
+    left = producer.flush(90)
+    if failed:
+        raise of_kafka(failed[0])
+    if left or delivered != sent:
+        raise Failed(f"Kafka took {delivered} of {sent} records of {topic} in 90 s. Look at the broker's log")
+    return delivered
