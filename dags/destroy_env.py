@@ -1,0 +1,42 @@
+"""destroy_env: end an environment, and see that nothing of it is left."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow.models import DAG
+from airflow.utils.task_group import TaskGroup
+
+from testenv_airflow.defaults import PARTS, TASKS, environment_param
+from testenv_airflow.operators.destroy import DestroyOperator, DrainOperator, VerifyGoneOperator
+
+DOC = """
+### Destroy a test environment
+
+`drain` writes down all that may exist of the environment and stops what runs in it, `destroy` removes its parts, one
+task per system, and `verify_gone` looks into every system. Names outside the reserved namespace, and names of
+production, are refused. Logs and reports are kept for 30 days.
+"""
+
+with DAG(
+    dag_id="destroy_env",
+    description="End a test environment",
+    doc_md=DOC,
+    tags=["testenv", "environments"],
+    schedule=None,
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    max_active_runs=64,
+    max_active_tasks=128,
+    params={"environment": environment_param()},
+    default_args={**TASKS, "environment": "{{ params.environment }}"},
+):
+    drain = DrainOperator(task_id="drain", task_display_name="drain: stop what runs")
+
+    with TaskGroup("destroy", tooltip="Remove the parts of the environment, one task per system") as destroy:
+        for name, part in PARTS.items():
+            DestroyOperator(task_id=name, task_display_name=part.title, systems=part.systems)
+
+    gone = VerifyGoneOperator(task_id="verify_gone", task_display_name="verify that nothing is left")
+
+    drain >> destroy >> gone

@@ -1,0 +1,150 @@
+"""provision_env: from a request to an environment that is ready, or to nothing at all."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from airflow.models import DAG
+from airflow.models.param import Param
+from airflow.utils.task_group import TaskGroup
+
+from testenv.core.kinds import load_kinds
+from testenv_airflow.dbt import PRODUCER, build_group
+from testenv_airflow.defaults import PARTS, TASKS
+from testenv_airflow.operators.provision import (
+    AbandonOperator,
+    AdmitOperator,
+    EnsureOperator,
+    ReadyOperator,
+    VerifyOperator,
+)
+
+DOC = """
+### Provision a test environment
+
+Makes an isolated environment in Snowflake, Postgres, S3, Kafka and Spark with an Airflow of its own, filled from one
+dataset version. Trigger it with the form: every field has a default that works.
+
+`admit` checks the request and waits for a place. `create` makes the parts, `seed` fills those that are not made full,
+`build` runs dbt in it, `verify` logs in everywhere as the environment, `ready` hands it over: **the run's note says how
+to connect**. When a task fails, `clean up` leaves nothing of the environment, or keeps it quarantined for 24 hours
+(`on_failure: keep`); the reason stands in the note.
+
+End an environment with `destroy_env`. What exists: *Test environments* in the menu.
+"""
+
+KINDS = load_kinds()
+LIVES = ", ".join(f"{name} {kind.lives or 'without end'}" for name, kind in KINDS.items())
+
+PARAMS = {
+    "kind": Param(
+        "sandbox",
+        type="string",
+        title="Kind",
+        enum=list(KINDS),
+        values_display={name: f"{name}: {kind.description}" for name, kind in KINDS.items()},
+        description="What it is for. Decides the quota, the lifetime, the dataset's size and the warehouse.",
+    ),
+    "name": Param(
+        "",
+        type="string",
+        title="Name",
+        pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$",
+        maxLength=20,
+        description="Names the environment: lower-case letters, digits and single hyphens, at most 20 characters, "
+        "such as payments-fix. Empty: a name is made up.",
+    ),
+    "owner": Param(
+        "",
+        type="string",
+        title="Owner",
+        maxLength=64,
+        description="Who answers for it: a user name, e-mail address or team.",
+    ),
+    "ref": Param(
+        "working-tree",
+        type="string",
+        title="Code",
+        minLength=1,
+        maxLength=200,
+        description="Branch, tag or commit of the repository under test; working-tree means its files as they stand.",
+    ),
+    "dataset": Param(
+        "latest",
+        type="string",
+        title="Dataset version",
+        minLength=1,
+        maxLength=40,
+        description="A published dataset version, such as seed-1a2b3c4d; latest means the newest one.",
+    ),
+    "ttl_hours": Param(
+        None,
+        type=["null", "integer"],
+        title="Lifetime in hours",
+        minimum=1,
+        description=f"Hours until it is destroyed. Empty: as long as its kind lives ({LIVES}). "
+        "bin/testenv extend moves the end.",
+    ),
+    "on_failure": Param(
+        "destroy",
+        type="string",
+        title="If it fails",
+        enum=["destroy", "keep"],
+        values_display={"destroy": "destroy: leave nothing", "keep": "keep: quarantined for 24 hours, to look into"},
+        description="What becomes of an environment whose provisioning fails.",
+    ),
+}
+
+ENVIRONMENT = "{{ ti.xcom_pull(task_ids='admit') or '' }}"
+
+with DAG(
+    dag_id="provision_env",
+    description="Make a test environment",
+    doc_md=DOC,
+    tags=["testenv", "environments"],
+    schedule=None,
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    max_active_runs=64,
+    max_active_tasks=128,
+    params=PARAMS,
+    default_args={**TASKS, "environment": ENVIRONMENT},
+    render_template_as_native_obj=False,
+):
+    admit = AdmitOperator(
+        task_id="admit", task_display_name="admit: check the request, wait for a place", environment=""
+    )
+
+    with TaskGroup("create", tooltip="Make the parts of the environment, one task per system") as create:
+        parts = {
+            name: EnsureOperator(task_id=name, task_display_name=part.title, systems=part.systems, seeds=False)
+            for name, part in PARTS.items()
+        }
+
+    with TaskGroup("seed", tooltip="Fill the parts that are not made full") as seed:
+        landing = EnsureOperator(task_id="s3", task_display_name="S3 landing files", systems=["s3"], seeds=True)
+        records = EnsureOperator(task_id="kafka", task_display_name="Kafka records", systems=["kafka"], seeds=True)
+
+    build = build_group(
+        "build",
+        checkout=Path(__file__).parents[1],
+        environment=ENVIRONMENT,
+        tooltip="Build the dbt models in the environment's own database",
+    )
+
+    verify = VerifyOperator(task_id="verify", task_display_name="verify: log in everywhere and count")
+    ready = ReadyOperator(task_id="ready", task_display_name="ready: hand it over")
+    abandon = AbandonOperator(
+        task_id="abandon",
+        task_display_name="clean up if it failed",
+        execution_timeout=timedelta(minutes=10),
+    ).as_teardown()
+
+    admit >> create
+    parts["s3"] >> landing
+    parts["kafka"] >> records
+    parts["snowflake"] >> build  # dbt needs nothing else, so it runs beside the rest
+    # The models' tasks only watch the build; what must be over is the build itself.
+    [create, seed, build.children[f"build.{PRODUCER}"]] >> verify >> ready
+    [admit, create, seed, build, verify, ready] >> abandon

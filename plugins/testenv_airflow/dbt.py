@@ -1,0 +1,156 @@
+"""Building an environment's models with Cosmos: one dbt process, watched model by model in the grid.
+
+The DAG is drawn from the manifest of the deployment's own checkout. At run time the build is bound to the run's
+environment by an interceptor: the project of the environment's ref, its login from the vault. The login goes into the
+variables of the dbt process and nowhere else, so neither templates nor XCom nor logs ever hold it; and dbt, which runs
+the code under test, sees none of the control plane's own settings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
+from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
+
+from testenv.core.naming import EnvId, Names
+from testenv.core.resources import System
+from testenv_airflow.hooks.testenv import TestenvHook, airflow_errors
+from testenv_airflow.triggers.model import watch_without_worker
+
+if TYPE_CHECKING:
+    from airflow.models import BaseOperator
+    from airflow.utils.context import Context
+
+    from testenv.config import Config
+    from testenv.engine import Engine
+    from testenv.ledger import Environment
+
+PROJECT = Path("include", "dbt", "finsight")
+"""The dbt project, below the root of a checkout."""
+
+PRODUCER = "dbt_producer_watcher"
+"""Cosmos' name of the task that runs dbt; the group's other tasks watch it."""
+
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""What the dbt process keeps of the task's environment variables."""
+
+
+def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: Any) -> DbtTaskGroup:
+    """The task group that builds the models of `environment` (a template of its id).
+
+    `checkout` is the repository whose manifest (`target/manifest.json`, made by `dbt parse`) draws the group. Raises
+    `FileNotFoundError` saying how to make it.
+    """
+    project = checkout / PROJECT
+    manifest = project / "target" / "manifest.json"
+    if not manifest.is_file():
+        raise FileNotFoundError(f"{PROJECT}/target/manifest.json is not there. `make install` makes it (dbt parse)")
+    dbt = os.environ.get("TESTENV_DBT", "dbt")
+    group = DbtTaskGroup(
+        group_id=group_id,
+        project_config=ProjectConfig(dbt_project_path=project, manifest_path=manifest, install_dbt_deps=False),
+        profile_config=ProfileConfig("finsight", "env", profiles_yml_filepath=project / "profiles.yml"),
+        execution_config=ExecutionConfig(
+            dbt_executable_path=dbt,
+            invocation_mode=InvocationMode.SUBPROCESS,
+            execution_mode=ExecutionMode.WATCHER,
+            setup_operator_args={"task_display_name": "dbt build"},
+        ),
+        render_config=RenderConfig(
+            load_method=LoadMode.DBT_MANIFEST,
+            invocation_mode=InvocationMode.SUBPROCESS,
+            dbt_executable_path=dbt,
+            test_behavior=TestBehavior.NONE,
+            emit_datasets=False,
+        ),
+        operator_args={
+            "interceptors": [functools.partial(bind, environment)],
+            "callback": conclude,
+            "should_store_compiled_sql": False,
+            "retries": 0,  # the producer does not know how to: Cosmos would skip it
+        },
+        **kwargs,
+    )
+    # No tasks for dbt's tests; but the build runs them, where Cosmos would leave them out.
+    group.children[f"{group_id}.{PRODUCER}"].dbt_cmd_flags = []
+    watch_without_worker(group)
+    return group
+
+
+def bind(environment: str, context: Context, operator: BaseOperator) -> None:
+    """Interceptor: make `operator` build the environment of this run, from the code it was asked for."""
+    env_id = EnvId(operator.render_template(environment, context))
+    with airflow_errors():
+        hook = TestenvHook()
+        engine, config = hook.engine, hook.config
+        found = engine.ledger.environment(env_id)
+        project = export(engine, found, config.home) / PROJECT
+        login = engine.vault.credentials(env_id, System.SNOWFLAKE)
+    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    variables |= dbt_login(config, found, login) | {"DBT_QUERY_TAG": query_tag(context)}
+    operator.project_dir = str(project)
+    operator.profile_config = dataclasses.replace(
+        operator.profile_config, profiles_yml_filepath=project / "profiles.yml"
+    )
+    operator.get_env = lambda _context: variables  # Cosmos' own would add the whole environment of the task
+
+
+def export(engine: Engine, environment: Environment, home: Path) -> Path:
+    """Put the code of the environment's ref into a folder of its own below `home`; returns the folder."""
+    from testenv.source import unpack
+
+    folder = home / "code" / str(environment.env_id)
+    shutil.rmtree(folder, ignore_errors=True)
+    unpack(engine.source.archive(environment.spec.ref), folder)
+    return folder
+
+
+def conclude(target: str, context: Context) -> None:
+    """Cosmos' callback when dbt has ended, well or not: the exported code goes, and what failed is named.
+
+    Raises `AirflowFailException` with dbt's own words; Cosmos would tell the exit code.
+    """
+    operator = context["task_instance"].task
+    shutil.rmtree(Path(operator.project_dir).parents[len(PROJECT.parts) - 1], ignore_errors=True)
+    results = Path(target, "target", "run_results.json")
+    if results.is_file() and (failures := failed_nodes(json.loads(results.read_text(encoding="utf-8")))):
+        raise AirflowFailException(f"dbt build failed: {'; '.join(failures)}")
+
+
+def failed_nodes(results: dict[str, Any]) -> list[str]:
+    """Each node of dbt's `run_results.json` that failed, with dbt's words about it on one line."""
+    return [
+        f"{result['unique_id']}: {' '.join(str(result['message']).split())}"
+        for result in results["results"]
+        if result["status"] in ("error", "fail", "runtime error")
+    ]
+
+
+def dbt_login(config: Config, environment: Environment, login: Any) -> dict[str, str]:
+    """The variables that the project's profile reads to log in as the environment."""
+    names, snowflake = Names(environment.env_id), config.snowflake
+    variables = {
+        "ACCOUNT": snowflake.account,
+        "HOST": snowflake.host,
+        "PORT": snowflake.port,
+        "USER": login["user"],
+        "PRIVATE_KEY": login["private_key"],
+        "ROLE": names.snowflake_role,
+        "DATABASE": names.snowflake_database,
+        "WAREHOUSE": environment.spec.warehouse,
+    }
+    return {f"DBT_SNOWFLAKE_{name}": value for name, value in variables.items() if value}
+
+
+def query_tag(context: Context) -> str:
+    """What stands beside each of the build's statements in Snowflake's query history."""
+    instance = context["task_instance"]
+    return json.dumps({"dag": instance.dag_id, "task": instance.task_id, "run": instance.run_id})

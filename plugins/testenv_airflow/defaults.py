@@ -1,0 +1,52 @@
+"""What the management DAGs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow.models.param import Param
+
+from testenv_airflow.conf import ENVIRONMENT_PATTERN
+from testenv_airflow.notes import note_failure
+
+TASKS: dict[str, Any] = {
+    "owner": "testenv",
+    "retries": 3,  # what is terminal fails at once: testenv_airflow.hooks.testenv.airflow_errors
+    "retry_delay": timedelta(seconds=2),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(seconds=30),
+    "execution_timeout": timedelta(minutes=5),
+    "on_failure_callback": note_failure,
+}
+"""`default_args` of every management DAG."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one task makes or destroys: a title for the grid, and the systems it goes to."""
+
+    title: str
+    systems: tuple[str, ...]
+
+
+PARTS = {
+    "snowflake": Part("Snowflake database, role and user", ("snowflake",)),
+    "postgres": Part("Postgres databases and role", ("postgres",)),
+    "s3": Part("S3 prefix and IAM role", ("s3",)),
+    "kafka": Part("Kafka topics, user and ACLs", ("kafka",)),
+    "orchestrator": Part("Airflow settings, code and secrets", ("secrets", "spark", "orchestrator")),
+}
+"""The tasks that make an environment, in parallel; the reverse destroys it."""
+
+
+def environment_param() -> Param:
+    """The parameter `environment` of the DAGs that act on one. It has no default: there is none that works."""
+    return Param(
+        type="string",
+        title="Environment",
+        pattern=ENVIRONMENT_PATTERN,
+        maxLength=24,
+        description="The id of the environment, such as sbx-payments-fix. Test environments in the menu lists them.",
+    )

@@ -1,0 +1,71 @@
+"""The note of a DAG run: what an operator reads first in the grid. Never anything secret."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.models import DagRun
+from airflow.utils.session import create_session
+
+from testenv.core.naming import Names
+
+if TYPE_CHECKING:
+    from airflow.utils.context import Context
+
+    from testenv.ledger import Environment
+
+LENGTH = 1000
+"""Characters that Airflow keeps of a note."""
+
+FAILED = "Failed in "
+"""First words of a note that gives a reason."""
+
+
+def note_run(context: Context, text: str) -> None:
+    """Make `text` the note of the context's DAG run."""
+    with create_session() as session:
+        session.get(DagRun, context["dag_run"].id).note = text[:LENGTH]
+
+
+def read_note(context: Context) -> str:
+    """The note of the context's DAG run; empty if there is none."""
+    with create_session() as session:
+        return session.get(DagRun, context["dag_run"].id).note or ""
+
+
+def note_failure(context: Context) -> None:
+    """`on_failure_callback` of tasks: the first reason stays, what fails after it is its consequence."""
+    if read_note(context).startswith(FAILED):
+        return
+    task = context["task_instance"].task
+    reason = context.get("exception") or "the task ended without a word: see its log"
+    note_run(context, f"{FAILED}{task.task_display_name} ({task.task_id}): {reason}")
+
+
+def waiting(environment: Environment, place: int) -> str:
+    """The note of a run that waits for a place."""
+    kind = environment.spec.kind
+    return f"**{environment.env_id}** waits at place {place} of the {kind} queue, first come first served."
+
+
+def ready(environment: Environment) -> str:
+    """The note of a run whose environment may be used."""
+    names, spec = Names(environment.env_id), environment.spec
+    ends = f"until {environment.expires_at:%Y-%m-%d %H:%M} UTC" if environment.expires_at else "until it is destroyed"
+    return "\n".join(
+        [
+            f"**{environment.env_id}** is ready {ends}.",
+            "",
+            f"- Address: [/testenv/environments/{environment.env_id}](/testenv/environments/{environment.env_id})",
+            f"- Connect: `bin/testenv connect {environment.env_id}`",
+            f"- Owner {spec.owner}, ref {spec.ref[:12]}, dataset {spec.dataset}",
+            f"- Snowflake `{names.snowflake_database}`, Postgres `{names.postgres_source}`, "
+            f"S3 `{names.prefix}`, Kafka `{names.topic_prefix}*`",
+            f"- End it: `bin/testenv down {environment.env_id}`",
+        ]
+    )
+
+
+def failed(reason: str, outcome: str) -> str:
+    """The note of a run that failed and was cleaned up after. A long reason is cut, the outcome never."""
+    return f"{reason[: LENGTH - len(outcome) - 2]}\n\n{outcome}"

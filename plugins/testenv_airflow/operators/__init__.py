@@ -1,0 +1,1 @@
+"""One engine call each, then return or defer."""
