@@ -60,14 +60,19 @@ class Stack:
     def down(self, report: Report) -> None:
         """Stop everything that `up` started, and wait until it is gone."""
         with self._alone():
-            for command in self._supervisor.shutdown():
+            present = (part for part in self._parts() if not part.absence())
+            clients = [part.name for part in present if part.stops_first]
+            for command in self._supervisor.shutdown(first=clients):
                 report(f"killed, for it did not stop when told to: {command}")
             self._settled.unlink(missing_ok=True)
 
     def status(self) -> list[Status]:
         """How every part is, each asked over its own protocol."""
         running = self._supervisor.is_up()
-        return [self._status(part, running) for part in parts.steps(self.site) if isinstance(part, Part)]
+        return [self._status(part, running) for part in self._parts()]
+
+    def _parts(self) -> list[Part]:
+        return [step for step in parts.steps(self.site) if isinstance(step, Part)]
 
     def _status(self, part: Part, running: bool) -> Status:
         numbers = tuple(self.site.ports[name] for name in part.port_names)
@@ -112,10 +117,9 @@ class Stack:
             self._use_ports(ports.choose(self.site.settings.ports))
         elif ports_file(self.site.home).exists():
             self._use_ports(dict(self.site.settings.ports))
-        steps = parts.steps(self.site)
-        for step in _selected(steps, only):
+        for step in _selected(parts.steps(self.site), only):
             self._require_ports(step)
-        self._supervisor.boot([self._program(part) for part in steps if isinstance(part, Part) and not part.absence()])
+        self._supervisor.boot([self._program(part) for part in self._parts() if not part.absence()])
 
     def _require_ports(self, step: Step) -> None:
         if isinstance(step, Part):

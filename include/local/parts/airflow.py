@@ -31,6 +31,7 @@ if "scheduler" in sys.argv:
 class _Airflow(Part):
     """What the three have in common."""
 
+    stops_first = True
     after: ClassVar[tuple[str, ...]] = ("pgbouncer", "airflow-database", "environment", "ledger", "seed")
 
     def environ(self) -> dict[str, str]:
@@ -93,6 +94,7 @@ class Webserver(_Airflow):
         settings = self.site.settings.webserver
         options = ["--workers", str(settings["workers"]), "--timeout", str(settings["timeout"])]
         options += ["--bind", self.site.address("airflow"), "--config", "python:airflow.www.gunicorn_config"]
+        options += ["--no-control-socket"]  # it would stand in the user's home, where a second stack's stands too
         return [str(venv_bin("airflow")), "-m", "gunicorn", *options, "--preload", "airflow.www.app:cached_app()"]
 
     def probe(self, started: int) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -35,6 +33,13 @@ def _account_file(site: Site) -> Path:
     return site.home.conf / "aws.account.json"
 
 
+def work_folder(site: Site) -> Path:
+    """Logs and scratch files of Spark jobs and ECS tasks."""
+    folder = site.home.data / "aws"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def trust(site: Site) -> dict[str, str]:
     """Variables that make clients trust the stack's own authority beside the system's."""
     bundle = str(site.certificates.bundle)
@@ -49,7 +54,8 @@ class Runner(Part):
         return self.site.home.run / "runner.sock"
 
     def command(self) -> list[str]:
-        return [str(venv_bin("airflow")), "-m", "local.aws.runner", "--socket", str(self.socket)]
+        options = ["--socket", str(self.socket), "--work-dir", str(work_folder(self.site))]
+        return [str(venv_bin("airflow")), "-m", "local.aws.runner", *options]
 
     def environ(self) -> dict[str, str]:
         return {"PYTHONPATH": f"{INCLUDE}:{INCLUDE.parent / 'plugins'}"}
@@ -64,7 +70,6 @@ class Runner(Part):
 
 class Aws(Part):
     name = "aws"
-    after = ("runner",)
     port_names = ("aws",)
 
     @property
@@ -79,10 +84,8 @@ class Aws(Part):
         return {"PYTHONPATH": str(INCLUDE)}
 
     def prepare(self) -> None:
-        work = self.site.home.data / "aws"
-        work.mkdir(exist_ok=True)
         document = {
-            "work_dir": str(work),
+            "work_dir": str(work_folder(self.site)),
             "spark_python": str(venv_bin("spark")),
             "spark_submit": str(venv_bin("spark", "spark-submit")),
             "spark_jars": str(jars.folder("spark")),
@@ -96,19 +99,15 @@ class Aws(Part):
         write_private(self._settings_file, json.dumps(document, indent=1))
 
     def probe(self, started: int) -> None:
-        """moto answers a request that it cannot place with 4xx: it is there, and that is all we ask."""
-        try:
-            urllib.request.urlopen(endpoint(self.site), timeout=5).close()
-        except urllib.error.HTTPError as error:
-            if error.code >= 500:
-                raise
+        """200 here says that the account is made and permissions are enforced."""
+        urllib.request.urlopen(f"{endpoint(self.site)}/moto-api/", timeout=5).close()
 
     def bootstrap(self) -> None:
-        command = [self.site.local_python, "-m", "local.aws.bootstrap", "--endpoint", endpoint(self.site)]
-        command += ["--settings", str(self._settings_file), "--out", str(_account_file(self.site))]
-        answer = subprocess.run(command, env={"PYTHONPATH": str(INCLUDE)}, capture_output=True, text=True, check=False)
-        if answer.returncode:
-            raise StackError(f"local.aws.bootstrap failed:\n{(answer.stdout + answer.stderr)[-2000:]}")
+        from local.aws.bootstrap import bootstrap  # boto3 takes long to import, and only `up` needs it
+        from local.aws.settings import Settings
+
+        made = bootstrap(endpoint(self.site), Settings.load(self._settings_file))
+        write_private(_account_file(self.site), json.dumps(made, indent=1))
 
     def exports(self) -> dict[str, str]:
         made = account(self.site)

@@ -31,6 +31,7 @@ class Part(Step):
 
     port_names: ClassVar[tuple[str, ...]] = ()
     stop_signal: ClassVar[str] = "TERM"
+    stops_first: ClassVar[bool] = False  # a client of the others, which is to end before they do
 
     def absence(self) -> str:
         """Why the stack does without this part on this machine, and the remedy; empty if it does not."""

@@ -1,4 +1,4 @@
-"""PgBouncer between the management Airflow and its database: each task connects anew, and connections are what costs."""
+"""PgBouncer between the management Airflow and its database: a task connects anew, and connections are what costs."""
 
 from __future__ import annotations
 

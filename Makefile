@@ -1,0 +1,109 @@
+# `make` lists the targets. They need python3, Java 17 and Maven; the rest they bring.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+STACK_HOME ?= $(CURDIR)/.local
+UV_VERSION := 0.13.9
+UV := .venv/uv/bin/uv
+PYTHON := .venv/airflow/bin/python
+STACK := PYTHONPATH=include .venv/local/bin/python -m local
+VENVS := airflow dbt spark local
+
+# A virtual environment that happens to be active, or a PYTHONPATH of the user's, is none of ours.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export TESTENV_HOME := $(STACK_HOME)
+
+.PHONY: help install up down status logs production demo check format test test-unit bench-provision lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
+
+install: $(VENVS:%=.venv/.%.installed) .venv/.jars.installed .venv/.pgbouncer.installed ## bring everything that is needed
+
+$(UV):
+	@echo "install: uv $(UV_VERSION)"
+	python3 -m venv .venv/uv
+	.venv/uv/bin/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+
+# uv warns when its cache is on another file system, and copies, which is right: -q.
+LOCK_airflow := requirements/dev.txt
+LOCK_dbt := requirements/dbt.txt
+LOCK_spark := requirements/spark.txt
+LOCK_local := requirements/local.txt
+.SECONDEXPANSION:
+$(VENVS:%=.venv/.%.installed): .venv/.%.installed: $$(LOCK_$$*) | $(UV)
+	@echo "install: .venv/$* from $<"
+	[[ -x .venv/$*/bin/python ]] || $(UV) venv -q --python 3.11 .venv/$*
+	$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python $<
+	touch $@
+
+.venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml | .venv/.local.installed
+	@echo "install: jars of Kafka and Spark"
+	PYTHONPATH=include .venv/local/bin/python -m local.jars > /dev/null
+	touch $@
+
+# Optional: without it Airflow connects to PostgreSQL directly, and `make status` says so.
+.venv/.pgbouncer.installed:
+	@mkdir -p .venv
+	if PATH="$$PATH:/usr/sbin" command -v pgbouncer > /dev/null; then
+		:
+	elif [[ $$(id -u) == 0 ]] && command -v apt-get > /dev/null; then
+		echo "install: pgbouncer"
+		(apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends pgbouncer) \
+			> .venv/pgbouncer.log 2>&1 || echo "install: pgbouncer could not be installed; going on without (.venv/pgbouncer.log)"
+	fi
+	touch $@
+
+up: install ## start the embedded stack; harmless when it runs
+	@$(STACK) up
+
+down: ## stop it
+	@[[ ! -x .venv/local/bin/python ]] || $(STACK) down
+
+status: install ## how each part is
+	@$(STACK) status
+
+logs: install ## follow the logs (PARTS="kafka aws" for some)
+	@$(STACK) logs --follow $(PARTS)
+
+production: up ## fill "production" with its fake data
+	@set -a
+	source "$(STACK_HOME)/stack.env"
+	source "$(STACK_HOME)/production.env"
+	PYTHONPATH=include $(PYTHON) -m estate.production fill
+
+demo: install ## from nothing to two environments, and back; writes .local/demo.json
+	@PYTHONPATH=include:plugins $(PYTHON) -m local.demo
+
+check: .venv/.airflow.installed ## lint, format, types, import arrows
+	@.venv/airflow/bin/ruff check
+	.venv/airflow/bin/ruff format --check
+	.venv/airflow/bin/mypy
+
+format: .venv/.airflow.installed ## let ruff mend what it can
+	@.venv/airflow/bin/ruff check --fix
+	.venv/airflow/bin/ruff format
+
+test: install ## all tests, on a stack of their own; writes junit.xml
+	@$(PYTHON) -m pytest --junitxml=junit.xml $(wildcard tests/unit tests/integration tests/e2e)
+
+test-unit: .venv/.airflow.installed ## the tests that need no service
+	@$(PYTHON) -m pytest tests/unit
+
+bench-provision: up ## seconds from REST call to READY; writes bench/results/provision.json
+	@set -a
+	source "$(STACK_HOME)/stack.env"
+	PYTHONPATH=include:plugins $(PYTHON) bench/provision.py
+
+lock: $(UV) ## recompile the requirement files
+	@compile="$(UV) pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11"
+	$$compile requirements/airflow.in -o requirements.txt
+	$$compile requirements/dev.in -c requirements.txt -o requirements/dev.txt
+	for name in dbt spark local; do $$compile requirements/$$name.in -o requirements/$$name.txt; done
+
+clean: down ## remove the stack's data, the environments, the caches
+	@rm -rf "$(STACK_HOME)" .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis junit*.xml
