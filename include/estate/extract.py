@@ -38,9 +38,7 @@ def extract_interval(conn: connection, table: SourceTable, start: datetime, end:
     The file is written even when there is no row, so that a rerun replaces what an earlier run left. Rows are ordered
     by key, instants are in UTC. Raises `TypeError` for a column type that has no counterpart in Parquet.
     """
-    query = sql.SQL(
-        "SELECT {columns} FROM {table} WHERE updated_at >= %s AND updated_at < %s ORDER BY {key}"
-    ).format(
+    query = sql.SQL("SELECT {columns} FROM {table} WHERE updated_at >= %s AND updated_at < %s ORDER BY {key}").format(
         columns=sql.SQL(", ").join(map(sql.Identifier, table.columns)),
         table=sql.Identifier(table.name),
         key=sql.Identifier(table.key),

@@ -65,9 +65,7 @@ def spark_task(task_id: str, job: str, *arguments: str) -> EmrServerlessStartJob
             }
         },
         configuration_overrides={
-            "monitoringConfiguration": {
-                "s3MonitoringConfiguration": {"logUri": "{{ var.value.artifacts_url }}emr/"}
-            }
+            "monitoringConfiguration": {"s3MonitoringConfiguration": {"logUri": "{{ var.value.artifacts_url }}emr/"}}
         },
         waiter_delay=2,
         waiter_max_attempts=1800,

@@ -1,0 +1,1 @@
+"""One module per system: each brings it to what the world says, whatever it held before."""
