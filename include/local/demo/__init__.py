@@ -1,0 +1,1 @@
+"""`python -m local.demo`: the whole way, from a machine with nothing running to two environments, and back to none."""
