@@ -1,0 +1,53 @@
+"""The backends there are, and the engine on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from testenv.backends.access import Access
+from testenv.backends.kafka import KafkaBackend
+from testenv.backends.orchestrator import OrchestratorBackend
+from testenv.backends.postgres import PostgresBackend
+from testenv.backends.protocol import Backend, Source, Vault
+from testenv.backends.s3 import S3Backend
+from testenv.backends.secrets import SecretsBackend, SsmVault
+from testenv.backends.snowflake import SnowflakeBackend
+from testenv.backends.spark import SparkBackend
+from testenv.config import Config
+from testenv.core.kinds import load_kinds
+from testenv.core.resources import System
+from testenv.datasets.store import DatasetStore
+from testenv.engine import Engine
+from testenv.ledger import LedgerWriter
+from testenv.source import Repository
+
+
+def backends(config: Config, vault: Vault, source: Source) -> Mapping[System, Backend]:
+    """One backend for each system. Nothing is connected to before it is used."""
+    every: tuple[Backend, ...] = (
+        SecretsBackend(config, vault),
+        S3Backend(config),
+        PostgresBackend(config, vault),
+        SnowflakeBackend(config, vault),
+        KafkaBackend(config, vault),
+        SparkBackend(config, source),
+        OrchestratorBackend(config, vault, source),
+    )
+    return {backend.system: backend for backend in every}
+
+
+def connect_engine(config: Config) -> Engine:
+    """The engine on the systems that `config` names. Nothing is connected to before it is used."""
+    vault, source = SsmVault(config), Repository(config.repo)
+    return Engine(
+        ledger=LedgerWriter(config.ledger_url),
+        backends=backends(config, vault, source),
+        vault=vault,
+        datasets=DatasetStore(config),
+        source=source,
+        orchestrator=OrchestratorBackend(config, vault, source),
+        access=Access(config, vault),
+        kinds=load_kinds(),
+        clock=lambda: datetime.now(UTC),
+    )

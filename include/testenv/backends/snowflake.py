@@ -1,0 +1,229 @@
+"""An environment's Snowflake: a role, a service user with a key pair, and a clone of the golden database."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from testenv.backends.errors import snowflake_errors
+from testenv.backends.guards import require_counts, require_derived
+from testenv.backends.protocol import Credentials, Site, Vault
+from testenv.backends.secrets import public_key
+from testenv.config import Config
+from testenv.core.errors import Drifted, InvalidName
+from testenv.core.naming import EnvId, Names, owner_of
+from testenv.core.resources import Resource, System
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+RAW = "RAW"
+"""Schema that pipelines load into; the dataset's golden database has it."""
+
+_IDENTIFIER = re.compile(r"[A-Z_][A-Z0-9_]{0,254}")
+
+_DERIVED = {
+    "role": lambda names, name: name == names.snowflake_role,
+    "user": lambda names, name: name == names.snowflake_user,
+    "database": lambda names, name: name == names.snowflake_database,
+}
+
+
+class SnowflakeBackend:
+    """Kinds: `role`, `user`, and `database` (setting `clone`).
+
+    A database's comment, JSON of `env` and `clone`, is written last: without it the clone is not whole and is made
+    anew. The database stays the control plane's, so that it can drop it; all inside belongs to the environment's role.
+    """
+
+    system = System.SNOWFLAKE
+
+    def __init__(self, config: Config, vault: Vault) -> None:
+        self._account = Account(config)
+        self._config = config
+        self._vault = vault
+
+    @snowflake_errors()
+    def ensure(self, resource: Resource, site: Site) -> None:
+        names = require_derived(resource, _DERIVED)
+        with self._account.control(str(names.env_id)) as connection:
+            match resource.kind:
+                case "role":
+                    statements = _role(names, site)
+                case "user":
+                    login = self._vault.credentials(names.env_id, self.system)
+                    statements = _user(names, site, public_key(login["private_key"]))
+                case _:
+                    if _clone_of(connection, names) == resource.setting["clone"]:
+                        return
+                    statements = self._database(names, resource.setting["clone"])
+            for statement in statements:
+                run(connection, statement)
+
+    @snowflake_errors()
+    def observe(self, env_id: EnvId | None = None) -> frozenset[Resource]:
+        pattern = _like(Names(env_id).snowflake_database if env_id else "TE_")
+        with self._account.control() as connection:
+            found = [
+                *(Resource(self.system, "role", row["name"]) for row in run(connection, f"SHOW ROLES LIKE {pattern}")),
+                *(Resource(self.system, "user", row["name"]) for row in run(connection, f"SHOW USERS LIKE {pattern}")),
+                *(
+                    Resource(self.system, "database", row["name"], _made_from(row["comment"]))
+                    for row in run(connection, f"SHOW DATABASES LIKE {pattern}")
+                ),
+            ]
+        return frozenset(part for part in found if _is_derived(part, env_id))
+
+    @snowflake_errors()
+    def destroy(self, resource: Resource) -> None:
+        names = require_derived(resource, _DERIVED)
+        with self._account.control(str(names.env_id)) as connection:
+            run(connection, f"DROP {resource.kind.upper()} IF EXISTS {identifier(resource.name)}")
+
+    @snowflake_errors()
+    def probe(self, site: Site) -> Mapping[str, int]:
+        """Count the rows of every table of the dataset as the environment's user."""
+        login = self._vault.find(site.spec.env_id, self.system)
+        if not login:
+            raise Drifted(f"{site.spec.env_id} has no Snowflake credentials. Heal it, or destroy and provision anew")
+        names, expected = site.names, site.dataset.snowflake
+        where = {"role": names.snowflake_role, "warehouse": site.spec.warehouse, "database": names.snowflake_database}
+        with self._account.connect(login, str(names.env_id), **where) as connection:
+            counts = count_rows(connection, names.snowflake_database, expected)
+        require_counts(f"Snowflake {names.snowflake_database}", counts, expected)
+        return {f"snowflake.{table}": number for table, number in counts.items()}
+
+    def _database(self, names: Names, golden: str) -> Iterator[str]:
+        database, role = identifier(names.snowflake_database), identifier(names.snowflake_role)
+        stage = f"{database}.{identifier(RAW)}.LAKE"
+        url = literal(f"s3://{self._config.bucket}/{names.prefix}lake/")
+        integration = identifier(self._config.snowflake.storage_integration)
+        mark = literal(json.dumps({"clone": golden, "env": str(names.env_id)}))
+        source = f"{identifier(golden)} DATA_RETENTION_TIME_IN_DAYS = 0"
+        yield f"CREATE OR REPLACE TRANSIENT DATABASE {database} CLONE {source}"
+        yield f"CREATE OR REPLACE STAGE {stage} URL = {url} STORAGE_INTEGRATION = {integration}"
+        yield f"GRANT USAGE ON STAGE {stage} TO ROLE {role}"
+        yield f"GRANT USAGE, MONITOR, CREATE SCHEMA ON DATABASE {database} TO ROLE {role}"
+        # Pipelines alter and replace what they load, which takes ownership; what the role makes itself it owns anyway.
+        for kind in ("TABLES", "VIEWS", "SCHEMAS"):
+            yield f"GRANT OWNERSHIP ON ALL {kind} IN DATABASE {database} TO ROLE {role} COPY CURRENT GRANTS"
+        yield f"COMMENT ON DATABASE {database} IS {mark}"
+
+
+class Account:
+    """The Snowflake account. Sessions carry the tag of the environment they work on; every call has a deadline."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config.snowflake
+
+    @contextmanager
+    def control(self, env_id: str = "", **where: str) -> Iterator[SnowflakeConnection]:
+        """A session as the control plane. `where` may name a warehouse and a database."""
+        login = {"user": self._config.user, "private_key": self._config.private_key}
+        with self.connect(login, env_id, role=self._config.role, **where) as connection:
+            yield connection
+
+    @contextmanager
+    def connect(self, login: Credentials, env_id: str = "", **where: str) -> Iterator[SnowflakeConnection]:
+        """A session as `login`, closed at the end. `where` may name a role, a warehouse and a database."""
+        import snowflake.connector
+
+        elsewhere = {"host": self._config.host, "port": int(self._config.port)} if self._config.host else {}
+        connection = snowflake.connector.connect(
+            account=self._config.account,
+            user=login["user"],
+            private_key=base64.b64decode(login["private_key"]),
+            login_timeout=30,
+            network_timeout=120,
+            session_parameters={"QUERY_TAG": json.dumps({"app": "testenv", "env": env_id})},
+            application="testenv",
+            **elsewhere,
+            **where,
+        )
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def run(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
+    """Run one statement; its rows by column name, as Snowflake spells it."""
+    from snowflake.connector import DictCursor
+
+    with connection.cursor(DictCursor) as cursor:
+        cursor.execute(statement, timeout=180)
+        return [dict(row) for row in cursor.fetchall()]
+
+
+def count_rows(connection: SnowflakeConnection, database: str, tables: Mapping[str, int]) -> dict[str, int]:
+    """Number of rows of each of `tables` (`SCHEMA.TABLE`) of a database, in one query."""
+    if not tables:
+        return {}
+    each = (
+        f"SELECT {literal(table)} AS NAME, COUNT(*) AS NUMBER FROM {identifier(database, *table.split('.'))}"
+        for table in sorted(tables)
+    )
+    return {row["NAME"]: int(row["NUMBER"]) for row in run(connection, " UNION ALL ".join(each))}
+
+
+def identifier(*parts: str) -> str:
+    """A dotted name, quoted. Raises `InvalidName` for a part that is not capitals, digits and underscores."""
+    for part in parts:
+        if not _IDENTIFIER.fullmatch(part):
+            raise InvalidName(f"{ascii(part)[:60]} is not a Snowflake name of ours: capitals, digits and underscores")
+    return ".".join(f'"{part}"' for part in parts)
+
+
+def literal(text: str) -> str:
+    """A string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _role(names: Names, site: Site) -> Iterator[str]:
+    role = identifier(names.snowflake_role)
+    yield f"CREATE ROLE IF NOT EXISTS {role} COMMENT = {literal(json.dumps({'env': str(names.env_id)}))}"
+    yield f"GRANT USAGE ON WAREHOUSE {identifier(site.spec.warehouse)} TO ROLE {role}"
+
+
+def _user(names: Names, site: Site, key: str) -> Iterator[str]:
+    user, role = identifier(names.snowflake_user), identifier(names.snowflake_role)
+    settings = {
+        "RSA_PUBLIC_KEY": key,
+        "DEFAULT_ROLE": names.snowflake_role,
+        "DEFAULT_WAREHOUSE": site.spec.warehouse,
+        "DEFAULT_NAMESPACE": f"{names.snowflake_database}.{RAW}",
+        "COMMENT": json.dumps({"env": str(names.env_id)}),
+    }
+    properties = " ".join(f"{key} = {literal(value)}" for key, value in settings.items())
+    yield f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE {properties}"
+    yield f"ALTER USER {user} SET {properties}"
+    yield f"GRANT ROLE {role} TO USER {user}"
+
+
+def _clone_of(connection: SnowflakeConnection, names: Names) -> str:
+    """What the environment's database was cloned from; empty if it is not there or not whole."""
+    rows = run(connection, f"SHOW DATABASES LIKE {_like(names.snowflake_database)}")
+    marks = [dict(_made_from(row["comment"])) for row in rows if row["name"] == names.snowflake_database]
+    return marks[0].get("clone", "") if marks else ""
+
+
+def _made_from(comment: str | None) -> tuple[tuple[str, str], ...]:
+    try:
+        mark = json.loads(comment or "{}")
+    except json.JSONDecodeError:
+        return ()
+    return (("clone", str(mark["clone"])),) if isinstance(mark, dict) and "clone" in mark else ()
+
+
+def _like(prefix: str) -> str:
+    """A pattern for names that begin with `prefix`, whose underscores stand for themselves."""
+    return literal(prefix.replace("_", "\\_") + "%")
+
+
+def _is_derived(part: Resource, env_id: EnvId | None) -> bool:
+    owner = owner_of(part.name)
+    return owner is not None and env_id in (None, owner) and _DERIVED[part.kind](Names(owner), part.name)

@@ -1,0 +1,81 @@
+"""The published dataset versions, as their manifests in S3 say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from testenv.backends.aws import client, translate
+from testenv.config import Config
+from testenv.core.dataset import Dataset
+from testenv.core.errors import InvalidName, UnknownDataset
+from testenv.core.naming import golden_prefix
+from testenv.core.spec import LATEST
+
+POINTER = "datasets/current"
+"""Key of the object whose text is the published version."""
+
+
+class DatasetStore:
+    """Reads `datasets/current` and `datasets/VERSION/manifest.json`. A version never changes, so it is read once."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._read: dict[str, Dataset] = {}
+
+    def resolve(self, version: str) -> str:
+        """The version that `version` names; `latest` is the published pointer's. Raises `UnknownDataset`."""
+        if version != LATEST:
+            return self.get(version).version
+        current = self.current()
+        if current is None:
+            raise UnknownDataset(
+                "dataset: 'latest' names none, as none is published yet. Publish the seed data first: "
+                "python -m testenv.datasets publish-seed"
+            )
+        return current
+
+    def get(self, version: str) -> Dataset:
+        """The manifest of `version`. Raises `UnknownDataset` naming the versions there are."""
+        if version not in self._read:
+            found = self.find(version)
+            if found is None:
+                there = ", ".join(self.versions()) or "none yet (python -m testenv.datasets publish-seed)"
+                raise UnknownDataset(
+                    f"dataset: {ascii(version)[:60]} is no published version; there are {there}. "
+                    f"{LATEST!r} names the newest"
+                )
+            self._read[version] = found
+        return self._read[version]
+
+    def find(self, version: str) -> Dataset | None:
+        """The manifest of `version`, or `None` if it is not whole, or no version at all."""
+        try:
+            body = self._text(f"{golden_prefix(version)}manifest.json")
+        except InvalidName:
+            return None
+        return None if body is None else Dataset.model_validate_json(body)
+
+    def current(self) -> str | None:
+        """The published version."""
+        text = self._text(POINTER)
+        return text.strip() if text else None
+
+    @translate
+    def versions(self) -> list[str]:
+        """Every version that is whole: its manifest is there."""
+        pages = (
+            client("s3", self._config)
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self._config.bucket, Prefix="datasets/", Delimiter="/")
+        )
+        prefixes = [entry["Prefix"] for page in pages for entry in page.get("CommonPrefixes", [])]
+        found = [prefix.split("/")[1] for prefix in prefixes]
+        return sorted(version for version in found if self.find(version))
+
+    @translate
+    def _text(self, key: str) -> str | None:
+        s3: Any = client("s3", self._config)
+        try:
+            return str(s3.get_object(Bucket=self._config.bucket, Key=key)["Body"].read().decode())
+        except s3.exceptions.NoSuchKey:
+            return None
