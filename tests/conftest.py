@@ -14,8 +14,8 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[1]
 
-# Tests that import Airflow must not find, or leave, anything in the home of whoever runs them. Airflow reads this when it is
-# imported, which is before any fixture.
+# Tests that import Airflow must not find, or leave, anything in the home of whoever runs them. Airflow reads this when
+# it is imported, which is before any fixture.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="testenv-airflow-")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 

@@ -18,7 +18,7 @@ def demotion() -> list[str]:
     """
     if os.geteuid():
         return []
-    setpriv = shutil.which("setpriv")
+    setpriv = shutil.which("setpriv", path=os.environ.get("PATH", "") + ":/usr/bin:/bin")
     if not setpriv:
         raise StackError(
             "PostgreSQL refuses to run as root and setpriv, which runs it as another user, is not on PATH. "

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
-from werkzeug.security import generate_password_hash
 
 from local.errors import StackError
 from local.home import REPO, cache_folder, venv_bin
@@ -79,6 +78,8 @@ class AirflowDatabase(Job):
             connection.close()
 
     def _add_administrator(self, database: str) -> None:
+        from werkzeug.security import generate_password_hash  # brings half of a web framework with it
+
         password = self.site.secrets.password("airflow_admin")
         # 128 random bits need no stretching, and basic authentication checks the hash at every request.
         hashed = generate_password_hash(password, method="pbkdf2:sha256:1000")

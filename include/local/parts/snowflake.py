@@ -7,14 +7,15 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import snowflake.connector
-from snowflake.connector import SnowflakeConnection
+from typing import TYPE_CHECKING
 
 from local.home import INCLUDE, write_private
 from local.parts import aws
 from local.parts.base import Part
 from local.secret_store import public_key_of
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
 
 ADMIN = "STACK_ADMIN"
 CONTROL_USER, CONTROL_ROLE = "TESTENV", "TESTENV_CONTROL"
@@ -62,6 +63,8 @@ class Snowflake(Part):
     @contextmanager
     def connect(self, user: str = ADMIN, role: str = "ACCOUNTADMIN") -> Iterator[SnowflakeConnection]:
         """A connection of the plain connector as USER, by key pair."""
+        import snowflake.connector  # takes a second, which `down` and `logs` need not spend
+
         connection = snowflake.connector.connect(
             account=self.site.settings.names["snowflake_account"],
             user=user,
