@@ -3,8 +3,8 @@
 
 Builds `dbt/finsight` on what the other pipelines loaded: snapshot, staging, intermediate, marts, and all tests.
 
-One task runs `dbt build`: dbt orders and parallelises its models better than one Airflow task per model (8 s against a
-minute for 20 models), and a run in one process, as in tests, stays short. Where a model failed stands in the task's log.
+One task runs `dbt build`: dbt orders and parallelises its models better than one Airflow task per model (8 s against
+a minute for 20 models), and a run in one process, as in tests, stays short. Which model failed stands in the log.
 
 **Run it again** whenever you like: incremental models take in what they have not seen, in whatever order it came.
 """

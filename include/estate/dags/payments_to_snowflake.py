@@ -1,11 +1,11 @@
 """
 ### Payments to Snowflake
 
-Copies what changed in the operational database `finsight` during the data interval: customers, merchants, accounts, cards
-and payments.
+Copies what changed in the operational database `finsight` during the data interval: customers, merchants, accounts,
+cards and payments.
 
-1. `extract_TABLE` writes the rows with `updated_at` in the interval to the lake, one Parquet file per table and interval:
-   `raw/TABLE/interval=…/part-0.parquet`.
+1. `extract_TABLE` writes the rows with `updated_at` in the interval to the lake, one Parquet file per table and
+   interval: `raw/TABLE/interval=…/part-0.parquet`.
 2. `load_TABLE` merges the file into `RAW.TABLE` by key; the newer row wins.
 
 **Run it again** whenever you like: the same interval gives the same file and the same table. Rows that are deleted in

@@ -4,8 +4,8 @@
 Loads what the acquirer delivers each day: settlement files (nested JSON, one settlement a line) and the day's exchange
 rates (CSV), under `settlements/dt=…/` and `fx_rates/dt=…/` of the landing zone.
 
-1. `flatten` (Spark on EMR Serverless, `spark/settlements.py`) writes one row per settlement line, with its amount in EUR,
-   and the rates, as Parquet. Lines that are delivered twice count once. What cannot be read goes to
+1. `flatten` (Spark on EMR Serverless, `spark/settlements.py`) writes one row per settlement line, with its amount in
+   EUR, and the rates, as Parquet. Lines that are delivered twice count once. What cannot be read goes to
    `quarantine/settlements/dt=…/` of the lake, with the reason.
 2. `load_settlements` and `load_fx_rates` replace the day in `RAW` in one transaction.
 

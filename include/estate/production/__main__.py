@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ def fill(seed: int, scale: float, home: Path) -> None:
     from estate.production.stores import kafka, postgres, s3, snowflake
 
     settings = Settings.read(home / "production.env")
+    os.environ.update(settings.trust)
     world = build(seed, scale)
     for store in (postgres, s3, kafka, snowflake):
         began = time.perf_counter()

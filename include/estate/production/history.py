@@ -1,4 +1,4 @@
-"""What production's pipelines have loaded into Snowflake's schema RAW by `LOADED_UNTIL`, as they would have loaded it."""
+"""What production's pipelines have loaded into Snowflake's schema RAW by `LOADED_UNTIL`, as they load it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Where production is, and the credentials that may write it.
 
-Environment variables `PRODUCTION_*`, or the file `production.env` of the embedded stack, which has them as `NAME=value` lines. A
-variable of the environment wins over the file.
+Environment variables `PRODUCTION_*`, or the file `production.env` of the embedded stack, which has them as `NAME=value`
+lines. A variable of the environment wins over the file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class SnowflakeLogin:
-    """A login by key pair. `private_key` is the base64 of the PKCS#8 DER; `host` is empty for Snowflake's own address."""
+    """A login by key pair. `private_key` is the base64 of the PKCS#8 DER; `host` is empty for Snowflake's own."""
 
     account: str
     user: str
@@ -41,10 +41,15 @@ class Settings:
     kafka: Mapping[str, str] = field(repr=False)
     """Configuration of a librdkafka client."""
     snowflake: SnowflakeLogin
+    trust: Mapping[str, str]
+    """Environment variables that name the certificate authorities to trust; empty for the system's own."""
 
     @classmethod
     def read(cls, file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-        """The settings in `environ` and `file`, which need not exist. Raises `SettingsError`, naming all that is missing."""
+        """The settings in `environ` and `file`, which need not exist.
+
+        Raises `SettingsError`, naming all that is missing.
+        """
         known = {**_file_variables(file), **environ}
         missing: list[str] = []
 
@@ -80,6 +85,7 @@ class Settings:
                 host=known.get("PRODUCTION_SNOWFLAKE_HOST", ""),
                 port=int(known.get("PRODUCTION_SNOWFLAKE_PORT") or 443),
             ),
+            trust={name: known[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE") if known.get(name)},
         )
         if missing:
             raise SettingsError(

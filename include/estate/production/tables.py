@@ -1,7 +1,7 @@
 """The operational tables: one generator each, in the order of their foreign keys.
 
-A generator takes the `Draft` of the tables before it and yields rows as dicts by column name. It draws from a random source of
-its own, so a new table changes no other.
+A generator takes the `Draft` of the tables before it and yields rows as dicts by column name. It draws from a random
+source of its own, so a new table changes no other.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from estate.production.tables import GENERATORS, Draft, Row
 
 @dataclass(frozen=True)
 class World:
-    """Everything production holds. Instants in `tables` are aware, in UTC; records are in the order of their arrival."""
+    """Everything production holds. Instants in `tables` are aware, in UTC; records stand in the order they arrived."""
 
     tables: dict[str, list[Row]]
     settlements: dict[date, list[Settlement]]

@@ -7,9 +7,9 @@ offset log, and so leaves the same files. Values are JSON:
     {"event_id": "…", "type": "authorization", "occurred_at": "2026-01-02T12:00:00.000Z", "amount": "12.34",
      "currency": "EUR", "merchant": {"id": 17, "country": "SE"}, "ip": "192.0.2.7", "note": "…"}
 
-The key is the card's id. A null value is a tombstone and is kept as such; a value that is no event goes to the quarantine as
-JSON. The Kafka login is read from an SSM parameter that holds an Airflow connection as JSON, whose extra is a
-librdkafka configuration: it stands in no argument and no plan.
+The key is the card's id. A null value is a tombstone and is kept as such; a value that is no event goes to the
+quarantine as JSON. The Kafka login is read from an SSM parameter that holds an Airflow connection as JSON, whose extra
+is a librdkafka configuration: it stands in no argument and no plan.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def header(name: str) -> Column:
 
 
 def events(records: DataFrame) -> DataFrame:
-    """Kafka records as rows of RAW.CARD_EVENTS, and `record`, `reason` (null if the record is an event or tombstone)."""
+    """Kafka records as rows of RAW.CARD_EVENTS, and `record`, `reason` (null for an event or a tombstone)."""
     value = F.col("value").cast("string")
     read = records.withColumn("it", F.from_json(value, EVENT, {"columnNameOfCorruptRecord": "malformed"}))
     occurred_at = F.to_timestamp(F.col("it.occurred_at")).cast("timestamp_ntz")

@@ -6,8 +6,9 @@ Settlement files hold one JSON object a line:
      "merchant": {"id": 17, "name": "…", "iban": "…"},
      "lines": [{"line": 1, "payment_id": 5, "amount": "12.34", "fee": "0.12"}]}
 
-Rate files are CSV with the header `currency,rate_to_eur`. A record that cannot be read, or lacks what the tables need, goes to
-the quarantine as JSON with `source_file`, `record` and `reason`. Output folders are replaced whole, so a rerun is safe.
+Rate files are CSV with the header `currency,rate_to_eur`. A record that cannot be read, or lacks what the tables need,
+goes to the quarantine as JSON with `source_file`, `record` and `reason`. Output folders are replaced whole, so a rerun
+is safe.
 """
 
 from __future__ import annotations
