@@ -1,117 +1,125 @@
 """IAM enforcement: every request must be signed by a known principal whose policies permit it.
 
-`install` puts this in place of moto's check (moto.core.authorization), of which only the signature's verification is kept.
-What each moto fault is stands in `policy`, `permissions` and `principals`. Presigned URLs are refused: moto cannot verify them.
+`install` puts this in place of moto's check (moto.core.authorization). What each moto fault is stands in `policy`, `permissions`,
+`principals` and `signature`. Presigned URLs are refused, and errors come in the protocol of the service that was asked.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
-from urllib.parse import parse_qsl, urlparse
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
-from botocore.awsrequest import AWSRequest
 from moto import settings as moto_settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import AccessDeniedError, JsonRESTError
-from moto.iam.access_control import CreateAccessKeyFailure, IAMRequest, S3IAMRequest
+from moto.core.exceptions import JsonRESTError, _RESTError
+from moto.iam.access_control import CreateAccessKeyFailure, S3IAMRequest
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
-from moto.s3.exceptions import BucketAccessDeniedError, S3AccessDeniedError
+from moto.s3.exceptions import BucketAccessDeniedError, S3AccessDeniedError, S3ClientError
 
-from local.aws import principals
+from local.aws import principals, signature
 from local.aws.permissions import Call, required
 from local.aws.policy import Permission, trusts
 from local.aws.settings import AccessKey
 
+FORM_BODY = "local.aws.form_body"  # where the server keeps the raw body of a form in the WSGI environment
+
 _JSON_SERVICES = frozenset({"ssm", "ecs", "emr-serverless"})
-_UNSIGNED = "The request is not signed by an Authorization header; this stand-in does not verify presigned URLs."
+_UNSIGNED = "The request has no Authorization header. This stand-in takes no presigned URLs; sign with AWS credentials."
+
+# Code of S3 and the query protocols → code of the JSON protocols.
+_JSON_CODES = {
+    "AccessDenied": "AccessDeniedException",
+    "ExpiredToken": "ExpiredTokenException",
+    "InvalidClientTokenId": "UnrecognizedClientException",
+    "SignatureDoesNotMatch": "InvalidSignatureException",
+}
 
 
-class UnsignedError(AccessDeniedError):
-    """No Authorization header (moto answers 500 with a KeyError)."""
-
-    def __init__(self) -> None:
-        super().__init__("anonymous", f"the request. {_UNSIGNED}")
+class _QueryError(_RESTError):
+    code = 403
 
 
-class AccessDeniedException(JsonRESTError):
-    """AccessDenied as the JSON protocols spell it (moto answers them in XML, which their clients cannot read)."""
-
+class _JsonError(JsonRESTError):
     code = 400
 
-    def __init__(self, message: str) -> None:
-        super().__init__("AccessDeniedException", message)
+
+class _S3Error(S3ClientError):
+    code = 403
 
 
-class _Enforced(IAMRequest):
-    """moto's signed request, its permission check replaced."""
+def install(root: AccessKey) -> None:
+    """Enforce from the first request on; `root` may do everything."""
+    moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
-    root: AccessKey  # set by install()
+    def authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
+        _Check(self, issubclass(iam_request_cls, S3IAMRequest), resource).run(root)
 
-    def __init__(self, **arguments: Any) -> None:
-        self.account_id = arguments["account_id"]
-        self._method, self._path = arguments["method"], arguments["path"]
-        self._data, self._body, self._headers = arguments["data"], arguments["body"], arguments["headers"]
-        scope = self._get_string_between("Credential=", ",", self._headers["Authorization"]).split("/")
-        self._region, self._service = scope[2], scope[3]
-        operation = arguments["action"]
-        self._operation = operation[0] if isinstance(operation, list) else operation
-        self._action = f"{self._service}:{self._operation}"
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = authorize  # type: ignore[method-assign]
+
+
+class _Check:
+    """The check of one request, given as moto's response object, which holds it."""
+
+    def __init__(self, response: Any, is_s3: bool, resource: str) -> None:
+        self._response, self._is_s3, self._resource = response, is_s3, resource
+        self._environ = response.normalized_request.environ
+        self._service = response.service_name
+        self._account: str = response.current_account
+
+    def run(self, root: AccessKey) -> None:
+        """Raises the error that the client gets; returns if the request may proceed."""
+        headers = self._response.headers
+        if "Authorization" not in headers:
+            self._refuse("AccessDenied", _UNSIGNED)
         try:
-            self._access_key = principals.find(self.root, self.account_id, scope[0], self._headers)  # type: ignore[assignment]
+            given = signature.Authorization.parse(headers["Authorization"])
+            principal = principals.find(root, self._account, given.key_id, headers)
+        except ValueError as error:
+            self._refuse("AccessDenied", str(error))
+        except principals.ExpiredTokenError as error:
+            self._refuse("ExpiredToken", error.message)
         except CreateAccessKeyFailure as failure:
-            if self._service in _JSON_SERVICES:
-                raise JsonRESTError("UnrecognizedClientException", "The security token is invalid.") from failure
-            self._raise_invalid_access_key(failure.reason)
-        except principals.ExpiredTokenError as expired:
-            if self._service in _JSON_SERVICES:
-                raise JsonRESTError("ExpiredTokenException", expired.message) from expired
-            raise
+            unknown = "InvalidAccessKeyId" if self._is_s3 else "InvalidClientTokenId"
+            token = failure.reason == "InvalidToken" and self._is_s3
+            self._refuse("InvalidToken" if token else unknown, "The access key or token of the request is not known.")
+        secret = principal.credentials.secret_key
+        if not signature.is_valid(self._request(), given, secret):
+            self._refuse("SignatureDoesNotMatch", "The request signature does not match. Check the secret access key.")
+        if self._operation == "GetCallerIdentity" and self._service == "sts":  # AWS lets everyone ask who they are
+            return
+        for need in required(self._call(given.region)):
+            if not principal.may(need) or not self._trusted(principal, need):
+                self._deny(principal, need)
 
     @property
-    def principal(self) -> principals.Principal:
-        return self._access_key  # type: ignore[return-value]
+    def _operation(self) -> str:
+        action = self._response._get_action()
+        return str(action[0] if isinstance(action, list) else action)
 
-    def _create_aws_request(self) -> AWSRequest:
-        """moto takes an empty JSON body for a form, and hashes the headers in its stead."""
-        request = super()._create_aws_request()
-        if self._service in _JSON_SERVICES:
-            request.data = self._body or b""
-        return request
+    @property
+    def _body(self) -> bytes:
+        return bytes(self._environ.get(FORM_BODY) or self._response.raw_body or b"")
 
-    def _raise_signature_does_not_match(self) -> None:
-        if self._service in _JSON_SERVICES:
-            raise JsonRESTError("InvalidSignatureException", "The request signature does not match; check the secret key.")
-        super()._raise_signature_does_not_match()
+    def _request(self) -> signature.Request:
+        response = self._response
+        query = self._environ.get("QUERY_STRING", "")
+        return signature.Request(response.method, response.raw_path, query, response.headers, self._body)
 
-    def _calculate_signature(self) -> str:
-        auth = self._create_auth(self.principal.credentials)
-        request = self._create_aws_request()
-        return str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
-
-    def check_action_permitted(self, resource: str) -> None:
-        if self._action == "sts:GetCallerIdentity":  # AWS lets everyone ask who they are
-            return
-        for need in required(self._call(resource)):
-            if not self.principal.may(need) or not self._trusted(need):
-                self._deny(need)
-
-    def _call(self, resource: str) -> Call:
-        url = urlparse(self._path)
-        is_s3 = self._service == "s3"
+    def _call(self, region: str) -> Call:
         return Call(
             service=self._service,
             operation=self._operation,
-            resource=resource,
-            account=self.account_id,
-            region=self._region,
-            method=self._method,
-            path=url.path,
-            query=dict(parse_qsl(url.query, keep_blank_values=True)),
-            headers=dict(self._headers),
-            body=bytes(self._body or b"") if is_s3 else b"",
-            parameters={} if is_s3 else self._parameters(),
+            resource=self._resource,
+            account=self._account,
+            region=region,
+            method=self._response.method,
+            path=self._response.raw_path,
+            query=dict(parse_qsl(self._environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+            headers=dict(self._response.headers),
+            body=self._body if self._is_s3 and self._response.method == "POST" else b"",
+            parameters={} if self._is_s3 else self._parameters(),
         )
 
     def _parameters(self) -> dict[str, Any]:
@@ -119,50 +127,31 @@ class _Enforced(IAMRequest):
         if self._service in _JSON_SERVICES:
             document = json.loads(self._body or b"{}")
             return document if isinstance(document, dict) else {}
-        return {key: value[0] if isinstance(value, list) else value for key, value in self._data.items()}
+        return dict(parse_qsl(self._body.decode(), keep_blank_values=True))
 
-    def _trusted(self, need: Permission) -> bool:
+    def _trusted(self, principal: principals.Principal, need: Permission) -> bool:
         """AssumeRole also needs the role's own consent (moto gives a session of a role that does not exist)."""
         if need.action != "sts:AssumeRole":
             return True
         try:
-            role = iam_backends[self.account_id]["aws"].get_role_by_arn(need.resource)
+            role = iam_backends[self._account]["aws"].get_role_by_arn(need.resource)
         except NotFoundException:
             return False
-        known_as = frozenset({self.principal.arn, f"arn:aws:iam::{self.account_id}:root", self.account_id})
+        known_as = frozenset({principal.arn, f"arn:aws:iam::{self._account}:root", self._account})
         context = {"sts:ExternalId": self._parameters().get("ExternalId", "")}
         return trusts(json.loads(role.assume_role_policy_document), known_as, Permission(need.action, "*", context))
 
-    def _deny(self, need: Permission) -> None:
-        what = f"{need.action} on resource: {need.resource}"
+    def _deny(self, principal: principals.Principal, need: Permission) -> NoReturn:
+        if self._is_s3:  # moto catches these by class, to answer a batch delete key by key
+            bucket = self._response.data.get("BucketName")
+            raise BucketAccessDeniedError(bucket=bucket) if bucket else S3AccessDeniedError
+        self._refuse(
+            "AccessDenied", f"User: {principal.arn} is not authorized to perform: {need.action} on resource: {need.resource}"
+        )
+
+    def _refuse(self, code: str, message: str) -> NoReturn:
+        if self._is_s3:
+            raise _S3Error(code, message)
         if self._service in _JSON_SERVICES:
-            raise AccessDeniedException(f"User: {self.principal.arn} is not authorized to perform: {what}")
-        raise AccessDeniedError(user_arn=self.principal.arn, action=what)
-
-
-class _EnforcedS3(_Enforced, S3IAMRequest):
-    """The same in S3's error format."""
-
-    _create_auth = S3IAMRequest._create_auth
-    _raise_signature_does_not_match = S3IAMRequest._raise_signature_does_not_match
-    _raise_invalid_access_key = S3IAMRequest._raise_invalid_access_key
-
-    def _deny(self, need: Permission) -> None:
-        if "BucketName" in self._data:
-            raise BucketAccessDeniedError(bucket=self._data["BucketName"])
-        raise S3AccessDeniedError
-
-
-def install(root: AccessKey) -> None:
-    """Enforce from the first request on; `root` may do everything."""
-    moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
-    _Enforced.root = root
-    original = ActionAuthenticatorMixin._authenticate_and_authorize_action
-
-    def authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
-        is_s3 = issubclass(iam_request_cls, S3IAMRequest)
-        if "Authorization" not in self.headers:
-            raise S3AccessDeniedError if is_s3 else UnsignedError
-        original(self, _EnforcedS3 if is_s3 else _Enforced, resource)
-
-    ActionAuthenticatorMixin._authenticate_and_authorize_action = authorize  # type: ignore[method-assign]
+            raise _JsonError(_JSON_CODES[code], message)
+        raise _QueryError(code, message)

@@ -105,6 +105,8 @@ def _task_definition(ecs: Any, environment: dict[str, str]) -> None:
         "name": "orchestrator",
         "image": "testenv",
         "essential": True,
+        "cpu": 1024,
+        "memory": 2048,
         "entryPoint": ["python", "-m", "testenv_airflow.orchestrator"],
         "environment": [{"name": name, "value": value} for name, value in sorted(environment.items())],
         "portMappings": [{"containerPort": 8080, "protocol": "tcp"}],

@@ -92,7 +92,8 @@ class JobProcess:
             return Outcome("CANCELLED", "Job was cancelled.")
         if code == 0:
             return Outcome("SUCCESS", "")
-        return Outcome("FAILED", f"Job failed (exit code {code}): {spark_submit.last_error(self._log('stderr').read_text(errors='replace'))}")
+        said = spark_submit.last_error(*(self._log(stream).read_text(errors="replace") for stream in ("stdout", "stderr")))
+        return Outcome("FAILED", f"Job failed (exit code {code}): {said}")
 
     def _environment(self, session: Session) -> dict[str, str]:
         """All that the driver sees: nothing of this server's own environment but where programs are."""
@@ -106,6 +107,7 @@ class JobProcess:
             "TZ": "UTC",
             "PYSPARK_PYTHON": python,
             "PYSPARK_DRIVER_PYTHON": python,
+            "SPARK_LOCAL_DIRS": str(self.folder / "local"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",
             **self.job.driver_environment,

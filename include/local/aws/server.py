@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -33,12 +34,21 @@ class _Guard:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith("/moto-api"):
+            _keep_form(environ)
             return self._application(environ, start_response)  # type: ignore[no-any-return]
         if environ["PATH_INFO"] != "/moto-api/" or environ["REQUEST_METHOD"] != "GET":
             return _answer(start_response, "403 Forbidden", "moto's control API is closed in this stand-in\n")
         if self._ready.is_set():
             return _answer(start_response, "200 OK", "ready\n")
         return _answer(start_response, "503 Service Unavailable", "bootstrapping\n")
+
+
+def _keep_form(environ: dict[str, Any]) -> None:
+    """Keep the raw body of a form, which is signed; whoever parses the form consumes it."""
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        environ[authorization.FORM_BODY] = body
+        environ["wsgi.input"] = io.BytesIO(body)
 
 
 def _answer(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -120,7 +121,6 @@ def command(job: SparkJob, *, spark_submit: Path, jars: Path, folder: Path, endp
         "spark.driver.extraJavaOptions": " ".join(
             [f"-Dlog4j2.configurationFile={log_configuration(folder)}", asked.get("spark.driver.extraJavaOptions", "")]
         ).strip(),
-        "spark.local.dir": str(folder / "local"),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.hadoop.hadoop.tmp.dir": str(folder / "hadoop"),
     }
@@ -156,12 +156,20 @@ logger.metrics.level = error
 """
 
 
-def last_error(stderr: str) -> str:
-    """The line of a driver's stderr that says best what went wrong: the last `…Error: …` or `…Exception: …`, else the last."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [
-        line
-        for line in lines
-        if not line.startswith(("at ", "...")) and any(f"{kind}:" in line for kind in ("Error", "Exception"))
-    ]
-    return (errors or lines or ["the driver wrote nothing to stderr"])[-1][:1000]
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.$]*(Error|Exception|Exit|Interrupt)(: |$)")
+
+
+def last_error(stdout: str, stderr: str) -> str:
+    """What a driver's output says of why it failed, in one line of at most 1000 characters.
+
+    spark-submit sends a Python driver's stderr to its own stdout, so the last exception of a traceback is looked for there
+    first; an error of the JVM that came through Py4J is in the line after.
+    """
+    lines = [*stderr.splitlines(), *stdout.splitlines()]
+    found = [number for number, line in enumerate(lines) if _EXCEPTION.match(line)]
+    if found:
+        last = found[-1]
+        following = lines[last + 1] if last + 1 < len(lines) and lines[last + 1].startswith(": ") else ""
+        return (lines[last] + following)[:1000]
+    said = [line.strip() for line in lines if line.strip() and " WARN " not in line and not line.lstrip().startswith("at ")]
+    return (said or ["the driver wrote nothing"])[-1][:1000]

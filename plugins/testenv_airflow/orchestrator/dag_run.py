@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from airflow.exceptions import AirflowTaskTerminated, TaskDeferred
+from airflow.models import import_all_models
 from airflow.models.dag import DAG
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
@@ -71,7 +71,7 @@ class RunStopped(BaseException):
 
 def execute(dag: DAG, logical_date: datetime) -> Outcome:
     """Run `dag` for `logical_date` to the end; an earlier run of that date is deleted. Raises RunStopped."""
-    _log_to_stdout()
+    import_tables()
     signal.signal(signal.SIGTERM, _stop)
     with create_session() as session:
         execution = _Execution(dag, _new_run(dag, logical_date, session), session)
@@ -82,7 +82,19 @@ def execute(dag: DAG, logical_date: datetime) -> Outcome:
             execution.close_as_failed()
             stopped.tasks = execution.results()
             raise
+        except Exception as error:  # not a task's failure but the run's: the database, or a run that cannot go on
+            log.exception("the run cannot go on")
+            session.rollback()
+            execution.close_as_failed()
+            return Outcome(False, execution.results(), f"{type(error).__name__}: {error}")
         return Outcome(execution.run.state == DagRunState.SUCCESS, execution.results(), next(iter(execution.errors.values()), None))
+
+
+def import_tables() -> None:
+    """Load all of Airflow's models: tables refer to each other by name, and to those of the user management."""
+    import airflow.providers.fab.auth_manager.models
+
+    import_all_models()
 
 
 def scheduled_interval(dag: DAG, logical_date: datetime) -> DataInterval:
@@ -107,22 +119,26 @@ class _Execution:
     session: Session
     errors: dict[str, str] = field(default_factory=dict)  # of each task whose last try failed, in order of failure
 
+    def __post_init__(self) -> None:
+        self.run_id = self.run.id
+
     def to_the_end(self) -> None:
         while self.run.state == DagRunState.RUNNING:
-            self.session.expire_all()
+            self._refresh()
             schedulable, _ = self.run.update_state(session=self.session)
             for instance in schedulable:
                 self._schedule(instance)
             self.session.commit()
             waiting = self.run.get_task_instances(session=self.session)
-            scheduled = [instance for instance in waiting if instance.state == TaskInstanceState.SCHEDULED]
-            for instance in sorted(scheduled, key=lambda each: (each.task_id, each.map_index)):
-                self._run_task(instance)
+            scheduled = [each for each in waiting if each.state == TaskInstanceState.SCHEDULED]
+            for task_id, map_index in sorted((each.task_id, each.map_index) for each in scheduled):
+                self._run_task(task_id, map_index)
             if not scheduled and self.run.state == DagRunState.RUNNING:
                 self._wait_for_reschedule(waiting)
 
     def results(self) -> list[TaskResult]:
         """All task instances, in order of start."""
+        self._refresh()
         instances = self.run.get_task_instances(session=self.session)
         last = timezone.utcnow()
         ordered = sorted(instances, key=lambda each: (each.start_date or each.end_date or last, each.task_id, each.map_index))
@@ -140,22 +156,34 @@ class _Execution:
 
     def close_as_failed(self) -> None:
         """What did not finish has failed, and so has the run."""
+        self._refresh()
         for instance in self.run.get_task_instances(session=self.session):
             if instance.state not in State.finished and instance.start_date:
                 instance.set_state(TaskInstanceState.FAILED, session=self.session)
         self.run.set_state(DagRunState.FAILED)
-        self.session.merge(self.run)
         self.session.commit()
+
+    def _refresh(self) -> None:
+        """Read the run anew: Airflow detaches objects from the session while it runs a task."""
+        self.session.expire_all()
+        self.run = self.session.scalars(select(DagRun).where(DagRun.id == self.run_id)).one()
+        self.run.dag = self.dag
+
+    def _instance(self, task_id: str, map_index: int) -> TaskInstance:
+        self._refresh()
+        instance = self.run.get_task_instance(task_id, session=self.session, map_index=map_index)
+        instance.task = self.dag.task_dict[task_id]
+        return instance
 
     def _schedule(self, instance: TaskInstance) -> None:
         if instance.state != TaskInstanceState.UP_FOR_RESCHEDULE:
             instance.try_number += 1
         instance.state = TaskInstanceState.SCHEDULED
 
-    def _run_task(self, instance: TaskInstance) -> None:
+    def _run_task(self, task_id: str, map_index: int) -> None:
         """Run one try of one task; a failure is noted, and the next try scheduled if there is one left."""
-        instance.task = self.dag.task_dict[instance.task_id]
-        name = instance.task_id if instance.map_index < 0 else f"{instance.task_id}[{instance.map_index}]"
+        instance = self._instance(task_id, map_index)
+        name = task_id if map_index < 0 else f"{task_id}[{map_index}]"
         print(f"orchestrator: task {name} try {instance.try_number} started", flush=True)
         instance.state = TaskInstanceState.RUNNING
         instance.start_date, instance.end_date = timezone.utcnow(), None
@@ -166,11 +194,13 @@ class _Execution:
         except AirflowTaskTerminated as terminated:  # Airflow's own handler of SIGTERM, which has called on_kill
             raise RunStopped from terminated
         except Exception as error:
-            log.exception("task %s failed", name)
+            if not self.session.is_active:  # the failure was the database's
+                self.session.rollback()
             self.errors.setdefault(name, f"{name}: {type(error).__name__}: {error}")
         finally:
             signal.signal(signal.SIGTERM, _stop)  # Airflow leaves its own in place
         self.session.commit()
+        instance = self._instance(task_id, map_index)
         print(f"orchestrator: task {name} try {instance.try_number} {instance.state}", flush=True)
         if instance.state == TaskInstanceState.UP_FOR_RETRY:
             self._schedule(instance)
@@ -261,13 +291,3 @@ def _await_trigger(deferred: TaskDeferred, instance: TaskInstance) -> TriggerEve
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise RunStopped
-
-
-def _log_to_stdout() -> None:
-    """Task logs go to files by default; a run's go to its output."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.setLevel(logging.INFO)
-    logger = logging.getLogger("airflow.task")
-    if not any(type(each) is logging.StreamHandler for each in logger.handlers):
-        logger.addHandler(handler)

@@ -97,7 +97,7 @@ def _load(folder: Path, dag_id: str) -> DAG:
 
 def _store(deployment: Deployment, log_file: Path, result: Result) -> None:
     s3: Any = boto3.client("s3")
-    prefix = f"env/{deployment.env_id}/artifacts/runs/{result.dag_id}/{result.logical_date}"
+    prefix = f"artifacts/{deployment.env_id}/runs/{result.dag_id}/{result.logical_date}"
     s3.upload_file(str(log_file), deployment.bucket, f"{prefix}/log.txt", ExtraArgs={"ContentType": "text/plain"})
     body = json.dumps(asdict(result), indent=2).encode()
     s3.put_object(Bucket=deployment.bucket, Key=f"{prefix}/result.json", Body=body, ContentType="application/json")

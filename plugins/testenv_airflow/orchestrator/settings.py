@@ -46,7 +46,7 @@ class Deployment:
         base = os.environ.get("TESTENV_TASK_HOME") or str(Path(tempfile.gettempdir()) / "testenv")
         home = Path(base) / env_id
         home.mkdir(parents=True, exist_ok=True)
-        code = _unpack(bucket, f"env/{env_id}/artifacts/code.tar.gz", home)
+        code = _unpack(bucket, f"env/{env_id}/code/code.tar.gz", home)
         deployment = cls(env_id, bucket, home, code)
         os.environ.update(deployment._airflow_variables() | variables)
         sys.path.insert(0, str(code / "include"))

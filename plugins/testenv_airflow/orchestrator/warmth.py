@@ -28,6 +28,9 @@ def import_all() -> None:
         importlib.import_module(module)
     from airflow import settings
 
+    from testenv_airflow.orchestrator.dag_run import import_tables
+
+    import_tables()
     settings.engine.dispose()
 
 
