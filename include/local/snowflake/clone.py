@@ -1,0 +1,80 @@
+"""CLONE of a database or a schema. A physical copy here: it costs time and disk by the size of the source."""
+
+import re
+
+import sqlglot
+from duckdb import DuckDBPyConnection
+from sqlglot import exp
+
+from local.snowflake import information_schema
+from local.snowflake.engine import Engine
+from local.snowflake.names import quote
+
+
+def fill_database(engine: Engine, source: str, target: str) -> None:
+    """Copy all of a database's data and objects into an empty one that is attached.
+
+    Load histories stay behind, as in Snowflake: COPY loads the same files into a clone's tables again.
+    """
+    connection = engine.connection.cursor()
+    try:
+        connection.execute(f"COPY FROM DATABASE {quote(source)} TO {quote(target)}")
+        connection.execute(f"DROP SCHEMA {quote(target)}._fs_information_schema CASCADE")
+    finally:
+        connection.close()
+
+
+def fill_schema(engine: Engine, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+    """Create a schema with copies of another's tables and views, in one transaction."""
+    connection = engine.connection.cursor()
+    connection.begin()
+    try:
+        connection.execute(f"CREATE SCHEMA {quote(*target)}")
+        _copy_tables(connection, source, target)
+        _copy_views(connection, source, target)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    finally:
+        connection.close()
+
+
+def copy_metadata(engine: Engine, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+    """Give a clone's objects the grants, comments, stages and other metadata of the source's.
+
+    Grants on the cloned container itself are not copied, nor is its ownership; those on what is inside are.
+    """
+    catalog = engine.catalog
+    with catalog.lock:
+        catalog.grants.copy_children(source, target)
+        catalog.clone_relations(source, target)
+        information_schema.copy(catalog, source, target)
+
+
+def _copy_tables(connection: DuckDBPyConnection, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+    tables = connection.execute(
+        "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?", [*source]
+    ).fetchall()
+    for name, ddl in tables:
+        place = quote(*target, name)
+        connection.execute(re.sub(r"^CREATE TABLE .*?\(", lambda _, p=place: f"CREATE TABLE {p}(", ddl, count=1, flags=re.S))
+        connection.execute(f"INSERT INTO {place} SELECT * FROM {quote(*source, name)}")
+
+
+def _copy_views(connection: DuckDBPyConnection, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+    """References by bare name mean the clone's own tables; those that name the schema keep meaning the source."""
+    views = connection.execute(
+        "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND database_name = ? AND schema_name = ? "
+        "ORDER BY view_oid", [*source]).fetchall()  # fmt: skip
+    connection.execute(f"USE {quote(*target)}")
+    for name, ddl in views:
+        statement = sqlglot.parse_one(ddl, read="duckdb")
+        for table in statement.find_all(exp.Table):
+            if table.db and not table.catalog:
+                table.set("catalog", exp.to_identifier(source[0], quoted=True))
+        created = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        created.replace(sqlglot.parse_one(quote(*target, name), read="duckdb", into=exp.Table))
+        connection.execute(statement.sql("duckdb"))
+
+

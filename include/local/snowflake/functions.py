@@ -1,0 +1,88 @@
+"""SQL functions and operators that fakesnow lacks or answers wrongly, rewritten in the statement's tree."""
+
+import re
+
+from fakesnow.transforms import transforms as fakesnow_transforms
+from sqlglot import Expr, exp
+
+from local.snowflake.history import TABLE as HISTORY_TABLE
+from local.snowflake.session import Session
+
+_SHORT_OFFSET = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-])(\d)")
+_HASH_MODULUS = 9223372036854775783  # the largest prime below 2**63: the sum of 64-bit hashes folded into a NUMBER
+
+
+def rewrite(node: Expr, session: Session) -> Expr:
+    """One node of a statement's tree, in DuckDB's terms. For use with ``Expr.transform``."""
+    match node:
+        case exp.CurrentRole():
+            return exp.Literal.string(session.role)
+        case exp.CurrentUser():
+            return exp.Literal.string(session.user)
+        case exp.CurrentWarehouse():
+            return exp.Literal.string(session.warehouse) if session.warehouse else exp.null()
+        case exp.Div():
+            return _divide(node)
+        case exp.HashAgg():
+            return _hash_agg(node)
+        case exp.TableFromRows() if _calls_query_history(node.this):
+            return _query_history(session)
+        case exp.Table() if _is_account_usage(node):
+            return _query_history(session, alias=node.alias)
+        case exp.Literal() if node.is_string and (found := _SHORT_OFFSET.fullmatch(node.name)):
+            return exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00")
+    return node
+
+
+def _divide(node: exp.Div) -> Expr:
+    """A zero divisor is an error in Snowflake; DuckDB gives infinity or NULL."""
+    divisor = node.expression
+    if isinstance(divisor, exp.Literal) and divisor.name.strip("0.") or isinstance(divisor, exp.Case):
+        return node
+    failing = exp.Case().when(exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0)),
+                              exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")]))  # fmt: skip
+    node.set("expression", failing.else_(divisor.copy()))
+    return node
+
+
+def _hash_agg(node: exp.HashAgg) -> Expr:
+    """Order does not matter to it and duplicates do, as in Snowflake; the values differ from Snowflake's."""
+    arguments = [
+        exp.Columns(this=exp.Star(), unpack=True) if isinstance(a, exp.Star) else a.copy()
+        for a in [node.this, *node.expressions]
+    ]
+    total = exp.Anonymous(this="sum", expressions=[exp.Anonymous(this="hash", expressions=arguments)])
+    folded = exp.Mod(this=total, expression=exp.Literal.number(_HASH_MODULUS))
+    value = exp.cast(exp.func("coalesce", folded, exp.Literal.number(0)), "BIGINT", dialect="duckdb")
+    if isinstance(node.parent, exp.Select):
+        return exp.alias_(value, node.sql("snowflake").upper(), quoted=True)
+    return value
+
+
+def _calls_query_history(call: Expr) -> bool:
+    return isinstance(call, exp.Dot) and call.expression.name.upper().startswith("QUERY_HISTORY")
+
+
+def _is_account_usage(table: exp.Table) -> bool:
+    return [part.name.upper() for part in table.parts] == ["SNOWFLAKE", "ACCOUNT_USAGE", "QUERY_HISTORY"]
+
+
+def _query_history(session: Session, alias: str = "") -> Expr:
+    """What the session may see of the history: all of it for a role that monitors the account, else its user's own."""
+    session.engine.history.flush()
+    query = exp.select("*").from_(HISTORY_TABLE)
+    grants = session.engine.catalog.grants
+    if not grants.allows(session.roles, ("MONITOR USAGE",), "ACCOUNT", ("ACCOUNT",)):
+        query = query.where(exp.column("USER_NAME").eq(session.user))
+    return query.order_by("START_TIME DESC").subquery(alias or "QUERY_HISTORY")
+
+
+def aggregate_keeping_type(node: Expr) -> Expr:
+    """Name SUM, AVG and the like as Snowflake does, and leave the type of their argument.
+
+    In place of fakesnow's ``numeric_agg_implicit_cast``, which makes every sum a FLOAT.
+    """
+    if isinstance(node, fakesnow_transforms._NUMERIC_ONLY_AGGS) and isinstance(node.parent, exp.Select):
+        name = fakesnow_transforms._numeric_agg_col_name(node, node.this)
+        return exp.alias_(node, name, quoted=True) if name else node
+    return node
