@@ -1,0 +1,196 @@
+"""The commands of `bin/testenv`."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated, Any
+
+import typer
+
+from testenv_cli import printing, runs
+from testenv_cli.client import ControlPlane
+from testenv_cli.connecting import Format, render
+from testenv_cli.errors import EXIT_CODES, CliError, Exit
+from testenv_cli.settings import read_settings
+
+app = typer.Typer(
+    name="testenv",
+    help="Test environments for data pipelines.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Start it, and do not wait for its end.")]
+Timeout = Annotated[int, typer.Option("--timeout", min=1, help="Wait at most this many seconds.")]
+Env = Annotated[str, typer.Argument(metavar="ENV", help="Id of the environment, such as sbx-payments-fix.")]
+
+
+def plane() -> ControlPlane:
+    """The control plane that the settings name."""
+    return ControlPlane(read_settings())
+
+
+@app.command()
+def up(
+    kind: Annotated[str, typer.Option(help="sandbox, ci or integration.")] = "sandbox",
+    name: Annotated[str, typer.Option(help="Name of it; made up if not given.")] = "",
+    owner: Annotated[str, typer.Option(help="Who answers for it.", show_default="you")] = "",
+    ref: Annotated[str, typer.Option(help="Branch, tag or commit of the code under test.")] = "working-tree",
+    dataset: Annotated[str, typer.Option(help="Dataset version.")] = "latest",
+    ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
+    on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",
+    timeout: Timeout = 900,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Provision an environment."""
+    conf: dict[str, Any] = {
+        "kind": kind,
+        "name": name,
+        "owner": owner or _user(),
+        "ref": ref,
+        "dataset": dataset,
+        "ttl_hours": ttl_hours,
+        "on_failure": on_failure,
+    }
+    found = runs.provision(plane(), conf, wait=not no_wait, timeout=timeout)
+    if as_json:
+        printing.print_json(found)
+    elif no_wait:
+        printing.out.print(f"Requested. Follow it: {found['url']}", soft_wrap=True)
+    else:
+        printing.print_environment(found)
+
+
+@app.command()
+def down(env: Env, timeout: Timeout = 600, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Destroy an environment, and see that nothing of it is left."""
+    ended = runs.act(plane(), "destroy_env", env, {}, wait=not no_wait, timeout=timeout)
+    _tell(ended, as_json, "is being destroyed" if no_wait else "is gone")
+
+
+@app.command("list")
+def list_(
+    all_: Annotated[bool, typer.Option("--all", help="Those that ended, too.")] = False, as_json: Json = False
+) -> None:
+    """Show the environments there are."""
+    found = plane().environments(ended=all_)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_environments(found)
+
+
+@app.command()
+def show(env: Env, as_json: Json = False) -> None:
+    """Show one environment: its parts, what happened, what is not done."""
+    found = plane().environment(env)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_environment(found)
+
+
+@app.command()
+def extend(env: Env, hours: Annotated[int, typer.Argument(min=1, help="Hours to add.")], as_json: Json = False) -> None:
+    """Move the end of an environment."""
+    found = plane().extend(env, hours)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.out.print(f"{env} now lives until {found['expires_at'][:16].replace('T', ' ')} UTC.")
+
+
+@app.command()
+def run(
+    env: Env,
+    dag: Annotated[str, typer.Argument(metavar="DAG", help="Id of a DAG of the code under test.")],
+    logical_date: Annotated[str, typer.Argument(help="ISO 8601: 2026-01-02.")],
+    timeout: Timeout = 3600,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Run a pipeline in an environment, to its end."""
+    conf = {"dag_id": dag, "logical_date": logical_date}
+    ended = runs.act(plane(), "run_pipeline", env, conf, wait=not no_wait, timeout=timeout)
+    _tell(ended, as_json, f"{'runs' if no_wait else 'ran'} {dag} for {logical_date}")
+
+
+@app.command()
+def serve(
+    env: Env,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop them.")] = False,
+    timeout: Timeout = 300,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Start (or stop) the environment's own scheduler and web UI."""
+    conf = {"action": "stop" if stop else "start"}
+    ended = runs.act(plane(), "serve_env", env, conf, wait=not no_wait, timeout=timeout)
+    _tell(ended, as_json, ended["note"] or "is being served")
+
+
+@app.command()
+def logs(
+    env: Env,
+    what: Annotated[str, typer.Argument(metavar="[RUN|TASK]", help="A log that `logs ENV` lists.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List an environment's logs, or print one: of a provisioning task, or of a pipeline's run."""
+    control = plane()
+    if what:
+        text = runs.log(control, env, what)
+        if as_json:
+            printing.print_json({"environment": env, "log": what, "text": text})
+        else:
+            print(text)
+        return
+    found = runs.logs(control, env)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_runs(found)
+
+
+@app.command()
+def connect(
+    env: Env,
+    form: Annotated[Format, typer.Option("--format", help="How to print them.")] = Format.ENV,
+    as_json: Json = False,
+) -> None:
+    """Print how to log in to each part, ready to paste. It holds credentials; the ledger notes that you asked."""
+    found = plane().connect(env)
+    if as_json:
+        printing.print_json(found)
+    else:
+        print(render(found, form))
+
+
+def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:
+    if as_json:
+        printing.print_json(ended)
+    else:
+        printing.out.print(f"{ended['environment']}: {words}", soft_wrap=True, markup=False, highlight=False)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""
+
+
+def main() -> None:
+    """Run the command. What goes wrong is told on standard error, with its exit code and without a traceback."""
+    try:
+        app(prog_name="testenv")
+    except CliError as error:
+        printing.err.print(f"testenv: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True)
+        raise SystemExit(int(error.code)) from None
+    except BrokenPipeError:
+        raise SystemExit(int(Exit.OK)) from None

@@ -1,0 +1,111 @@
+"""What the commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from testenv_cli.watching import coloured, label
+
+out = Console()
+"""Results."""
+
+err = Console(stderr=True)
+"""Progress and errors, so that results can be piped."""
+
+_STATES = {"ready": "green", "queued": "yellow", "quarantined": "red", "refused": "red", "destroyed": "dim"}
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on standard output, not wrapped."""
+    print(json.dumps(value, indent=2))
+
+
+def print_environments(found: list[dict[str, Any]]) -> None:
+    """One row each."""
+    if not found:
+        out.print("There is no environment. `bin/testenv up` makes one.")
+        return
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("environment", "kind", "owner", "state", "dataset", "code", "ready in", "expires in"):
+        view.add_column(heading, no_wrap=heading == "environment")
+    for one in found:
+        ready = one["ready_in_seconds"]
+        view.add_row(
+            one["id"],
+            one["kind"],
+            one["owner"],
+            _state(one),
+            one["dataset"],
+            one["ref"][:12],
+            f"{ready} s" if ready is not None else "",
+            "" if one["ended_at"] else remaining(one["expires_at"], datetime.now(UTC)),
+        )
+    out.print(view)
+
+
+def print_environment(one: dict[str, Any]) -> None:
+    """Everything about one but its steps; of those, what is not done."""
+    out.print(f"[bold]{one['id']}[/]  {_state(one)}")
+    facts = {
+        "kind": one["kind"],
+        "owner": one["owner"],
+        "code": one["ref"],
+        "dataset": one["dataset"],
+        "ready in": f"{one['ready_in_seconds']} s" if one["ready_in_seconds"] is not None else "",
+        "expires in": "" if one["ended_at"] else remaining(one["expires_at"], datetime.now(UTC)),
+        "reason": one["reason"] or "",
+    }
+    for system, settings in one["parts"].items():
+        facts[system] = ", ".join(f"{name} {value}" for name, value in settings.items())
+    view = Table(box=None, show_header=False, padding=(0, 1))
+    for name, value in facts.items():
+        if value:
+            view.add_row(f"[dim]{name}[/]", str(value))
+    out.print(view)
+    for event in one["events"]:
+        out.print(f"  [dim]{event['at'][:19].replace('T', ' ')}[/] {event['state']:<12} {event['text']}")
+    for step in one["steps"]:
+        if step["status"] != "applied":
+            error = f": {step['error']}" if step["error"] else ""
+            out.print(f"  {step['status']:<8} {step['action']} {step['system']} {step['kind']} {step['name']}{error}")
+    if one["state"] == "ready":
+        out.print(f"Connect: bin/testenv connect {one['id']}")
+
+
+def print_runs(runs: list[dict[str, Any]]) -> None:
+    """Runs of an environment and, of its provisioning, the tasks: what `logs` takes."""
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("log", "what", "state"):
+        view.add_column(heading, no_wrap=heading == "log")
+    for run in runs:
+        view.add_row(run["log"], run["what"], coloured(run["state"] or ""))
+    out.print(view)
+
+
+def task_row(task: dict[str, Any]) -> dict[str, Any]:
+    """A task as a row of `print_runs`."""
+    return {"log": task["task_id"], "what": label(task), "state": task["state"]}
+
+
+def remaining(expires_at: str | None, now: datetime) -> str:
+    """Time left until an ISO 8601 time, in the two largest units: `2 d 3 h`."""
+    if not expires_at:
+        return "no end"
+    minutes = int((datetime.fromisoformat(expires_at) - now).total_seconds() // 60)
+    if minutes < 0:
+        return "over"
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _state(one: dict[str, Any]) -> str:
+    style = _STATES.get(one["state"])
+    state = f"[{style}]{one['state']}[/]" if style else one["state"]
+    return f"{state} at place {one['queue_place']}" if one["queue_place"] else state

@@ -1,0 +1,141 @@
+"""Waiting for a run: a live view of its tasks on a terminal, a line per change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from testenv_cli.client import ControlPlane
+from testenv_cli.errors import CliError, Exit
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+
+STYLES = {
+    "success": "green",
+    "running": "bold cyan",
+    "deferred": "magenta",
+    "queued": "yellow",
+    "scheduled": "yellow",
+    "failed": "bold red",
+    "upstream_failed": "red",
+    "up_for_retry": "yellow",
+    "skipped": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a management DAG, as it was last seen."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    note: str
+    tasks: tuple[dict[str, Any], ...]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state in ("success", "failed")
+
+    def task(self, task_id: str) -> dict[str, Any] | None:
+        return next((task for task in self.tasks if task["task_id"] == task_id), None)
+
+
+def look(plane: ControlPlane, dag_id: str, run_id: str) -> Run:
+    """The run as it is now; its state is read before its tasks, so that an ended run has all of them."""
+    run = plane.run(dag_id, run_id)
+    return Run(dag_id, run_id, run["state"], run.get("note") or "", tuple(plane.tasks(dag_id, run_id)))
+
+
+def wait(
+    plane: ControlPlane,
+    dag_id: str,
+    run_id: str,
+    *,
+    timeout: float,
+    console: Console,
+    until: Callable[[Run], bool] = lambda run: run.has_ended,
+) -> Run:
+    """Show the run until it is as wanted. Raises `CliError` when that takes longer than `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    seen: dict[str, str] = {}
+    with _view(console) as live:
+        while True:
+            run = look(plane, dag_id, run_id)
+            if live is not None:
+                live.update(table(run))
+            else:
+                _tell_changes(run, seen, console)
+            if until(run):
+                return run
+            if time.monotonic() > deadline:
+                raise CliError(
+                    Exit.TIMED_OUT,
+                    f"{dag_id} is not done after {timeout:.0f} s; it goes on. Follow it: {plane.grid(dag_id, run_id)}",
+                )
+            time.sleep(PAUSE)
+
+
+def table(run: Run) -> Table:
+    """The tasks that have begun, with state and seconds; models of a dbt build as one row."""
+    view = Table(title=f"{run.dag_id} · {run.run_id}", title_justify="left", box=None, padding=(0, 1))
+    for heading, justify in (("task", "left"), ("state", "left"), ("seconds", "right")):
+        view.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    models = [task for task in run.tasks if is_model(task)]
+    for task in run.tasks:
+        if task["state"] and not is_model(task):
+            view.add_row(label(task), coloured(task["state"]), _seconds(task))
+    if any(task["state"] for task in models):
+        built = sum(task["state"] == "success" for task in models)
+        view.add_row("  dbt models", f"{built} of {len(models)} built", "")
+    if run.note:
+        view.caption = run.note.splitlines()[0]
+        view.caption_justify = "left"
+    return view
+
+
+def label(task: dict[str, Any]) -> str:
+    """What a task is called in the grid."""
+    name = task.get("task_display_name") or task["task_id"]
+    return f"{name} [{task['rendered_map_index']}]" if task.get("rendered_map_index") else str(name)
+
+
+def is_model(task: dict[str, Any]) -> bool:
+    """Whether a task only watches a dbt build."""
+    return task["task_id"].startswith("build.") and not task["task_id"].endswith("dbt_producer_watcher")
+
+
+def coloured(state: str) -> str:
+    """A state, in rich's markup."""
+    style = STYLES.get(state)
+    return f"[{style}]{state}[/]" if style else state
+
+
+def _view(console: Console) -> AbstractContextManager[Live | None]:
+    return Live(console=console, refresh_per_second=4) if console.is_terminal else nullcontext()
+
+
+def _tell_changes(run: Run, seen: dict[str, str], console: Console) -> None:
+    for task in run.tasks:
+        key, state = f"{task['task_id']}[{task['map_index']}]", task["state"]
+        if state and seen.get(key) != state and not is_model(task):
+            seen[key] = state
+            console.print(f"{state:<12} {label(task)} {_seconds(task)}".rstrip(), markup=False, highlight=False)
+
+
+def _seconds(task: dict[str, Any]) -> str:
+    if task.get("duration") is not None:
+        return f"{task['duration']:.1f}"
+    if task.get("start_date"):
+        started = datetime.fromisoformat(task["start_date"])
+        return f"{(datetime.now(UTC) - started).total_seconds():.1f}"
+    return ""

@@ -1,0 +1,1 @@
+"""The page *Test environments*, and the REST API beside it."""

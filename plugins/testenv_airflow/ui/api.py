@@ -1,0 +1,130 @@
+"""`/testenv/api/v1/`: what the ledger knows, and the login of an environment, behind Airflow's own authentication.
+
+    GET  environments[?ended=true]        what there is
+    GET  environments/ID                  with parts, steps and events
+    POST environments/ID/extend           {"hours": 24}
+    GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
+
+Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
+`{"error": KIND, "message": TEXT}`; its status is in `STATUS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from airflow.api_connexion.exceptions import Unauthenticated
+from airflow.api_connexion.security import check_authentication
+from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.www.extensions.init_auth_manager import get_auth_manager
+from flask import Blueprint, Response, jsonify, request
+
+from testenv.core.errors import Busy, Conflict, Denied, Invalid, NotFound, Refused, TestenvError, Unavailable
+from testenv.core.naming import EnvId
+from testenv_airflow.hooks.testenv import TestenvHook
+from testenv_airflow.ui import present
+
+STATUS: dict[type[TestenvError], int] = {
+    Invalid: 400,
+    NotFound: 404,
+    Conflict: 409,
+    Refused: 409,
+    Denied: 502,
+    Unavailable: 503,
+    Busy: 503,
+}
+"""HTTP status of an error; 500 for any other."""
+
+Handler = Callable[..., Any]
+
+api = Blueprint("testenv_api", __name__, url_prefix="/testenv/api/v1")
+# Clients authenticate each request, as those of Airflow's own API do. Nor can a browser's session be ridden: the one
+# request that changes something must be JSON, which no foreign page may send.
+api.record_once(lambda state: state.app.extensions["csrf"].exempt(api))
+
+
+def requires(*, use: bool) -> Callable[[Handler], Handler]:
+    """Let in who may see `provision_env`, or with `use` who may trigger it."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                check_authentication()
+            except Unauthenticated:
+                answer = _error("Unauthenticated", "log in with an Airflow user and password (basic auth)", 401)
+                answer.headers["WWW-Authenticate"] = "Basic"
+                return answer
+            if not _may(use=use):
+                return _error("Forbidden", "this Airflow user may not do this; a role that may trigger DAGs may", 403)
+            return handler(*args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def _may(*, use: bool) -> bool:
+    provision = DagDetails(id="provision_env")
+    if use:
+        return get_auth_manager().is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, details=provision)
+    return get_auth_manager().is_authorized_dag(method="GET", details=provision)
+
+
+@api.errorhandler(TestenvError)
+def _told(error: TestenvError) -> Response:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    return _error(type(error).__name__, str(error), status)
+
+
+def _error(kind: str, message: str, status: int) -> Response:
+    answer: Response = jsonify(error=kind, message=message)
+    answer.status_code = status
+    return answer
+
+
+@api.get("/environments")
+@requires(use=False)
+def list_environments() -> Response:
+    """What there is; with `ended=true`, what there was."""
+    ended = request.args.get("ended") == "true"
+    return jsonify(environments=present.environments(TestenvHook().reader, ended=ended))
+
+
+@api.get("/environments/<env_id>")
+@requires(use=False)
+def show_environment(env_id: str) -> Response:
+    """One environment."""
+    reader = TestenvHook().reader
+    return jsonify(present.details(reader, reader.environment(EnvId(env_id))))
+
+
+@api.post("/environments/<env_id>/extend")
+@requires(use=True)
+def extend_environment(env_id: str) -> Response:
+    """Move the end of an environment."""
+    body = request.get_json(silent=True)
+    hours = body.get("hours") if isinstance(body, dict) and set(body) == {"hours"} else None
+    if not isinstance(hours, int) or isinstance(hours, bool):
+        raise Invalid(f'the body must be JSON such as {{"hours": 24}}, got {request.get_data(as_text=True)[:80]!r}')
+    hook = TestenvHook()
+    environment = hook.engine.extend(EnvId(env_id), hours)
+    hook.engine.ledger.note(environment.env_id, f"{_user()} asked for the extension", hook.engine.clock())
+    return jsonify(present.summary(hook.reader, environment))
+
+
+@api.get("/environments/<env_id>/connect")
+@requires(use=True)
+def connect_environment(env_id: str) -> Response:
+    """How to log in to each part of an environment."""
+    engine, found = TestenvHook().engine, EnvId(env_id)
+    answer = jsonify(id=env_id, connections=engine.connections(found))
+    engine.ledger.note(found, f"credentials were handed to {_user()}", engine.clock())
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _user() -> str:
+    return str(get_auth_manager().get_user_name())

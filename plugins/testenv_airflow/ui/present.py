@@ -1,0 +1,100 @@
+"""The ledger's records as the page and the API show them: plain values, nothing secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from testenv.core.lifecycle import ENDED, State
+from testenv.core.naming import Names
+from testenv.ledger import Environment, LedgerReader, StepRecord
+
+LIVING = frozenset(State) - ENDED
+"""States shown unless all are asked for."""
+
+
+def environments(reader: LedgerReader, *, ended: bool = False) -> list[dict[str, Any]]:
+    """What there is, newest first; with `ended`, what there was, too."""
+    found = reader.environments(states=frozenset(State) if ended else LIVING)
+    return [summary(reader, environment) for environment in found]
+
+
+def summary(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
+    """One environment in one row. Times are ISO 8601 in UTC, or None."""
+    spec, asked, ready = environment.spec, environment.requested_at, environment.ready_at
+    return {
+        "id": str(environment.env_id),
+        "kind": spec.kind,
+        "owner": spec.owner,
+        "state": environment.state.value,
+        "queue_place": reader.queue_place(environment.env_id) if environment.state is State.QUEUED else None,
+        "ref": spec.ref,
+        "dataset": spec.dataset,
+        "requested_at": asked.isoformat(),
+        "ready_at": _iso(ready),
+        "ready_in_seconds": round((ready - asked).total_seconds(), 1) if ready else None,
+        "expires_at": _iso(environment.expires_at),
+        "ended_at": _iso(environment.ended_at),
+        "reason": environment.reason,
+        "run_id": environment.run_id,
+    }
+
+
+def details(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
+    """One environment with its parts, steps and events."""
+    return summary(reader, environment) | {
+        "on_failure": environment.spec.on_failure.value,
+        "parts": parts(environment),
+        "steps": [step(record) for record in reader.steps(environment.env_id)],
+        "events": [
+            {"at": at.isoformat(), "state": state, "text": text}
+            for at, state, text in reader.events(environment.env_id)
+        ],
+    }
+
+
+def parts(environment: Environment) -> dict[str, dict[str, str]]:
+    """Where each part of the environment is: system → setting → name."""
+    names = Names(environment.env_id)
+    return {
+        "snowflake": {
+            "database": names.snowflake_database,
+            "role": names.snowflake_role,
+            "user": names.snowflake_user,
+            "warehouse": environment.spec.warehouse,
+        },
+        "postgres": {"database": names.postgres_source, "user": names.postgres_role},
+        "s3": {"prefix": names.prefix, "artifacts": names.artifacts, "role": names.iam_role},
+        "kafka": {"topics": f"{names.topic_prefix}*", "user": names.kafka_user},
+    }
+
+
+def step(record: StepRecord) -> dict[str, Any]:
+    """One step of the plan, and how it went."""
+    resource = record.step.resource
+    return {
+        "action": record.step.action.value,
+        "system": resource.system.value,
+        "kind": resource.kind,
+        "name": resource.name,
+        "status": record.status,
+        "attempts": record.attempts,
+        "error": record.error,
+    }
+
+
+def remaining(expires_at: str | None, now: datetime) -> str:
+    """Time left until an ISO 8601 time, in the two largest units: `2 d 3 h`; empty for no end."""
+    if not expires_at:
+        return ""
+    minutes = int((datetime.fromisoformat(expires_at) - now).total_seconds() // 60)
+    if minutes < 0:
+        return "over"
+    days, hours = divmod(minutes // 60, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
