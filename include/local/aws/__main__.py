@@ -2,8 +2,9 @@
 
     .venv/local/bin/python -m local.aws --port P --runner-socket SOCK --settings FILE
 
-with `include/` on PYTHONPATH. The runner (`local.aws.runner`) must be up first. Ready when `GET /moto-api/` answers 200: the
-account is then bootstrapped (`local.aws.bootstrap`) and IAM is enforced. SIGTERM ends all jobs and the server.
+with `include/` on PYTHONPATH. The runner (`local.aws.runner`) must be up first. Ready when `GET /moto-api/` answers
+200: the account is then bootstrapped (`local.aws.bootstrap`) and IAM is enforced. SIGTERM ends all jobs and the
+server.
 """
 
 from __future__ import annotations

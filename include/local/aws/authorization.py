@@ -1,7 +1,8 @@
 """IAM enforcement: every request must be signed by a known principal whose policies permit it.
 
-`install` puts this in place of moto's check (moto.core.authorization). What each moto fault is stands in `policy`, `permissions`,
-`principals` and `signature`. Presigned URLs are refused, and errors come in the protocol of the service that was asked.
+`install` puts this in place of moto's check (moto.core.authorization). What each moto fault is stands in `policy`,
+`permissions`, `principals` and `signature`. Presigned URLs are refused, and errors come in the protocol of the
+service that was asked.
 """
 
 from __future__ import annotations
@@ -146,7 +147,8 @@ class _Check:
             bucket = self._response.data.get("BucketName")
             raise BucketAccessDeniedError(bucket=bucket) if bucket else S3AccessDeniedError
         self._refuse(
-            "AccessDenied", f"User: {principal.arn} is not authorized to perform: {need.action} on resource: {need.resource}"
+            "AccessDenied",
+            f"User: {principal.arn} is not authorized to perform: {need.action} on resource: {need.resource}",
         )
 
     def _refuse(self, code: str, message: str) -> NoReturn:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ import boto3
 from local.aws import policies
 from local.aws.settings import AccessKey, Settings
 from local.aws.stable_ids import user_key
+from local.home import write_private
 
 CLUSTER = "testenv"
 TASK_DEFINITION = "testenv-orchestrator"
@@ -89,7 +89,9 @@ def _user(iam: Any, root: AccessKey, name: str, document: dict[str, Any]) -> dic
     held = iam.list_access_keys(UserName=name)["AccessKeyMetadata"]
     key_id = held[0]["AccessKeyId"] if held else iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
     if key_id != expected.access_key_id:
-        raise RuntimeError(f"user {name} has the access key {key_id}, not the one derived from this root secret; restart moto")
+        raise RuntimeError(
+            f"user {name} has the access key {key_id}, not the one derived from this root secret; restart moto"
+        )
     return {"access_key_id": expected.access_key_id, "secret_access_key": expected.secret_access_key}
 
 
@@ -113,7 +115,9 @@ def _task_definition(ecs: Any, environment: dict[str, str]) -> None:
     }
     held = ecs.list_task_definitions(familyPrefix=TASK_DEFINITION)["taskDefinitionArns"]
     if held:
-        current = ecs.describe_task_definition(taskDefinition=TASK_DEFINITION)["taskDefinition"]["containerDefinitions"][0]
+        current = ecs.describe_task_definition(taskDefinition=TASK_DEFINITION)["taskDefinition"][
+            "containerDefinitions"
+        ][0]
         if current.get("environment", []) == container["environment"]:
             return
     ecs.register_task_definition(
@@ -144,21 +148,14 @@ def _application(emr: Any, name: str, cpus: int) -> str:
     return str(created["applicationId"])
 
 
-def write_private(path: Path, document: dict[str, Any]) -> None:
-    """Write JSON that only its owner may read, at once: a reader sees the old file or the new one."""
-    draft = path.with_name(path.name + ".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(document, file, indent=2)
-    draft.replace(path)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--settings", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     arguments = parser.parse_args()
-    write_private(arguments.out, bootstrap(arguments.endpoint, Settings.load(arguments.settings)))
+    document = bootstrap(arguments.endpoint, Settings.load(arguments.settings))
+    write_private(arguments.out, json.dumps(document, indent=2))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """ECS whose Fargate tasks are processes: what `run_task` is given, the runner starts.
 
-moto keeps tasks in its books only: each is RUNNING, then STOPPED the first time someone looks. Here a task's state is the
-process's. A task's address is 127.0.0.1 and the port in `containers[0].networkBindings[0].hostPort` (on Fargate a task has an
-address of its own, in `containers[0].networkInterfaces`, and no bindings).
+moto keeps tasks in its books only: each is RUNNING, then STOPPED the first time someone looks. Here a task's state is
+the process's. A task's address is 127.0.0.1 and the port in `containers[0].networkBindings[0].hostPort` (on Fargate a
+task has an address of its own, in `containers[0].networkInterfaces`, and no bindings).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class RunningBackend(EC2ContainerServiceBackend):
     def _url_module(self) -> Any:
         return urls
 
-    def run_task(  # noqa: PLR0913 (moto's signature)
+    def run_task(
         self,
         cluster_str: str,
         task_definition_str: str,
@@ -148,7 +148,9 @@ class RunningBackend(EC2ContainerServiceBackend):
             return
         known: dict[str, Status] = self._ask(lambda: self.runner.describe([task.id for task in open_tasks]))
         for task in open_tasks:
-            _update(task, known.get(task.id) or Status("STOPPED", error="The task runner was restarted.", exit_code=137))
+            _update(
+                task, known.get(task.id) or Status("STOPPED", error="The task runner was restarted.", exit_code=137)
+            )
 
     @staticmethod
     def _ask(question: Any) -> Any:
@@ -164,7 +166,10 @@ def _container_override(definition: TaskDefinition, overrides: dict[str, Any]) -
     chosen: dict[str, Any] = {}
     for override in overrides.get("containerOverrides", []):
         if override.get("name") != name:
-            raise ClientException(f"Override for container named {override.get('name')} is not a container in the TaskDefinition; it has {name}.")
+            raise ClientException(
+                f"Override for container named {override.get('name')} is not a container in the TaskDefinition, "
+                f"whose container is {name}."
+            )
         chosen = override
     return chosen
 

@@ -1,7 +1,7 @@
 """EMR Serverless that runs its jobs. moto records a job run and calls it a success; here a driver runs on this machine.
 
-An application runs as many jobs at once as its maximum capacity has pairs of vCPUs; the others wait in state SCHEDULED, first
-come first served (EMR would wait for capacity likewise).
+An application runs as many jobs at once as its maximum capacity has pairs of vCPUs; the others wait in state
+SCHEDULED, first come first served (EMR would wait for capacity likewise).
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ class RunningBackend(EMRServerlessBackend):
             application = super().create_application(name, *arguments, **options)
             del self.applications[application.id]
             nth = sum(other.name == name for other in self.applications.values())
-            old, application.id = application.id, application_id(
-                self.settings.account_root.secret_access_key, name or "", nth
+            old, application.id = (
+                application.id,
+                application_id(self.settings.account_root.secret_access_key, name or "", nth),
             )
             application.arn = application.arn.replace(old, application.id)
             application.created_at = application.updated_at = utcnow()
@@ -109,7 +110,9 @@ class RunningBackend(EMRServerlessBackend):
         run = self.get_job_run(application_id, job_run_id)
         with self._lock:
             if run.state in _OVER:
-                raise ValidationException(f"Job run {job_run_id} is {run.state}; only a run that is not over can be cancelled.")
+                raise ValidationException(
+                    f"Job run {job_run_id} is {run.state}; only a run that is not over can be cancelled."
+                )
             lane = self._lanes[application_id]
             if any(run is waiting for waiting, _ in lane.waiting):
                 lane.waiting = deque(entry for entry in lane.waiting if entry[0] is not run)

@@ -49,7 +49,9 @@ class JobProcess:
             end_group(process, KILL_GRACE)
 
     def run(self, session: Callable[[], Session], timeout: float, started: Callable[[], None]) -> Outcome:
-        """Run to the end. `session` mints the role's credentials; `started` is called once the driver process is there."""
+        """Run to the end. `session` mints the role's credentials; `started` is called once the driver process is
+        there.
+        """
         try:
             credentials = session()
             job = self._fetch(credentials)
@@ -65,7 +67,9 @@ class JobProcess:
                 shutil.rmtree(self.folder / scratch, ignore_errors=True)
         return outcome
 
-    def _drive(self, job: spark_submit.SparkJob, session: Session, timeout: float, started: Callable[[], None]) -> Outcome:
+    def _drive(
+        self, job: spark_submit.SparkJob, session: Session, timeout: float, started: Callable[[], None]
+    ) -> Outcome:
         settings = self._settings
         words = spark_submit.command(
             job,
@@ -76,7 +80,7 @@ class JobProcess:
             region=session.region,
         )
         spark_submit.log_configuration(self.folder).write_text(spark_submit.LOG_PROPERTIES)
-        with open(self._log("stdout"), "wb") as out, open(self._log("stderr"), "wb") as error, self._lock:
+        with self._log("stdout").open("wb") as out, self._log("stderr").open("wb") as error, self._lock:
             if self._cancelled.is_set():
                 return Outcome("CANCELLED", "Job was cancelled before its driver started.")
             self._process = subprocess.Popen(
@@ -87,12 +91,16 @@ class JobProcess:
             code = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             end_group(self._process, KILL_GRACE)
-            return Outcome("CANCELLED", f"Job was cancelled: it ran longer than its timeout of {timeout / 60:g} minutes.")
+            return Outcome(
+                "CANCELLED", f"Job was cancelled: it ran longer than its timeout of {timeout / 60:g} minutes."
+            )
         if self._cancelled.is_set():
             return Outcome("CANCELLED", "Job was cancelled.")
         if code == 0:
             return Outcome("SUCCESS", "")
-        said = spark_submit.last_error(*(self._log(stream).read_text(errors="replace") for stream in ("stdout", "stderr")))
+        said = spark_submit.last_error(
+            *(self._log(stream).read_text(errors="replace") for stream in ("stdout", "stderr"))
+        )
         return Outcome("FAILED", f"Job failed (exit code {code}): {said}")
 
     def _environment(self, session: Session) -> dict[str, str]:

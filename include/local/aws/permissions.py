@@ -1,4 +1,5 @@
-"""Which permissions a request needs: its action on each resource it names, as AWS's service authorization reference has them.
+"""Which permissions a request needs: its action on each resource it names, as AWS's service authorization reference
+has them.
 
 moto asks for `*` instead of the resource in all services but S3, ignores `s3:prefix`, does not ask for the source of a
 copy nor for the keys of a batch delete, and never asks for `iam:PassRole`.
@@ -10,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
-
-import xmltodict
+from xml.etree import ElementTree
 
 from local.aws.policy import Permission
 
 
 @dataclass(frozen=True)
 class Call:
-    """A signed request, taken apart. `resource` is moto's own finding, right for S3 alone; `path` has no query string."""
+    """A signed request, taken apart. `resource` is moto's own finding, right for S3 alone; `path` has no query
+    string.
+    """
 
     service: str
     operation: str
@@ -67,8 +69,8 @@ def _pass_role(role_arn: str, service: str) -> Permission:
 
 def _s3(call: Call) -> list[Permission]:
     if call.method == "POST" and "delete" in call.query:
-        objects = xmltodict.parse(call.body, force_list=("Object",))["Delete"].get("Object", [])
-        return _each(call, [f"{call.resource}/{entry['Key']}" for entry in objects])
+        keys = ElementTree.fromstring(call.body).findall("{*}Object/{*}Key")
+        return _each(call, [f"{call.resource}/{key.text}" for key in keys])
     operation = "ListBucket" if call.operation == "HeadBucket" else call.operation
     context = {}
     if operation in ("ListBucket", "ListBucketVersions"):

@@ -1,7 +1,8 @@
 """The IAM policies of the account's fixed users and of production's role: who may do what, and nothing more.
 
-Environments' roles (`te-…`) are not here: the control plane makes them. Such a role must trust `ecs-tasks.amazonaws.com` and
-`emr-serverless.amazonaws.com`, and may start EMR jobs as itself only with `iam:PassRole` on itself.
+Environments' roles (`te-…`) are not here: the control plane makes them. Such a role must trust `ecs-
+tasks.amazonaws.com` and `emr-serverless.amazonaws.com`, and may start EMR jobs as itself only with `iam:PassRole` on
+itself.
 """
 
 from __future__ import annotations
@@ -49,7 +50,11 @@ def _control(account: str, region: str) -> Document:
         _allow(["s3:*"], f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"),
         _allow(["iam:*", "sts:AssumeRole"], roles),
         _allow(["iam:ListRoles"], "*"),
-        _allow(["ssm:*"], f"arn:aws:ssm:{region}:{account}:parameter/testenv", f"arn:aws:ssm:{region}:{account}:parameter/testenv/*"),
+        _allow(
+            ["ssm:*"],
+            f"arn:aws:ssm:{region}:{account}:parameter/testenv",
+            f"arn:aws:ssm:{region}:{account}:parameter/testenv/*",
+        ),
         _allow(["ssm:DescribeParameters"], "*"),
         _allow(["ecs:*", "emr-serverless:*", "ec2:Describe*"], "*"),
         _allow(["sns:*"], f"arn:aws:sns:{region}:{account}:testenv-*"),
@@ -86,7 +91,10 @@ def production_role(account: str, region: str) -> Role:
         trust=_document({"Effect": "Allow", "Principal": services, "Action": "sts:AssumeRole"}),
         policy=_document(
             _listing(PRODUCTION_BUCKET),
-            _allow(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], *_objects(PRODUCTION_BUCKET, "*")),
+            _allow(
+                ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+                *_objects(PRODUCTION_BUCKET, "*"),
+            ),
             _allow(["ssm:GetParameter"], f"arn:aws:ssm:{region}:{account}:parameter/finsight/*"),
         ),
     )

@@ -1,7 +1,8 @@
 """Whether IAM policies permit an action: the evaluation that AWS documents, for what this project's policies use.
 
-moto's own evaluation (moto.iam.access_control) denies where a condition of an Allow does not hold, though another statement
-may allow; knows StringEquals alone; and takes a principal's name for a match when it is a substring of the stated one.
+moto's own evaluation (moto.iam.access_control) denies where a condition of an Allow does not hold, though another
+statement may allow; knows StringEquals alone; and takes a principal's name for a match when it is a substring of the
+stated one.
 
 A condition operator that is not known here never grants: its Allow does not apply, its Deny does.
 """
@@ -35,7 +36,8 @@ def permits(documents: Iterable[Document], need: Permission) -> bool:
 def trusts(document: Document, principals: frozenset[str], need: Permission) -> bool:
     """True if the trust policy `document` of a role lets a caller known by any of `principals` do `need.action`.
 
-    `principals`: the caller's ARN, its account's root ARN and account number; or a service such as `ecs-tasks.amazonaws.com`.
+    `principals`: the caller's ARN, its account's root ARN and account number; or a service such as `ecs-
+    tasks.amazonaws.com`.
     """
     statements = [s for s in _listed(document["Statement"]) if _names(s.get("Principal"), principals)]
     effects = {s["Effect"] for s in statements if _applies({**s, "Resource": "*"}, need)}
@@ -99,7 +101,9 @@ _NEGATIVE = {
 }
 
 
-def _condition_holds(operator: str, key: str, expected: list[Any], context: Mapping[str, str], *, unknown: bool) -> bool:
+def _condition_holds(
+    operator: str, key: str, expected: list[Any], context: Mapping[str, str], *, unknown: bool
+) -> bool:
     """One operator on one key; `unknown` is the answer for an operator that is not known."""
     actual = next((value for name, value in context.items() if name.lower() == key.lower()), None)
     texts = [str(value).lower() if isinstance(value, bool) else str(value) for value in expected]

@@ -1,7 +1,7 @@
 """Who signs: the root user, IAM users and assumed roles, with the policies that bind them.
 
-Faults of moto mended here: sessions never expire, session policies are ignored, and there is no root user, so nothing could
-be set up while permissions are enforced.
+Faults of moto mended here: sessions never expire, session policies are ignored, and there is no root user, so nothing
+could be set up while permissions are enforced.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Principal:
 
 
 def find(root: AccessKey, account: str, key_id: str, headers: dict[str, str]) -> Principal:
-    """The owner of the access key `key_id`. Raises moto's CreateAccessKeyFailure if there is none, ExpiredTokenError if past."""
+    """The owner of the access key `key_id`. Raises moto's CreateAccessKeyFailure if there is none, ExpiredTokenError
+    if past.
+    """
     if key_id == root.access_key_id:
-        return Principal(
-            f"arn:aws:iam::{account}:root", Credentials(key_id, root.secret_access_key), is_root=True
-        )
+        return Principal(f"arn:aws:iam::{account}:root", Credentials(key_id, root.secret_access_key), is_root=True)
     if "X-Amz-Security-Token" not in headers:
         user = IAMUserAccessKey(account, "aws", key_id, headers)
         return Principal(user.arn, user.create_credentials(), _documents(user.collect_policies()))

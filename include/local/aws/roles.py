@@ -68,7 +68,9 @@ def check(role_arn: str, service: str) -> None:
 
 
 def assume(role_arn: str, service: str, session_name: str, *, seconds: int, region: str, endpoint: str) -> Session:
-    """A session of `role_arn` for `service`, `seconds` long (AWS renews a task's; here it is made long enough at once)."""
+    """A session of `role_arn` for `service`, `seconds` long (AWS renews a task's; here it is made long enough at
+    once).
+    """
     check(role_arn, service)
     minted = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assume_role(
         region_name=region,

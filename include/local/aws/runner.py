@@ -2,12 +2,13 @@
 
     .venv/airflow/bin/python -m local.aws.runner --socket SOCK --work-dir DIR [--max-runs 8] [--max-services 12]
 
-with `include/` on PYTHONPATH. It imports Airflow once, never a pipeline, and forks a child for each `run` command, which
-costs 0.3 CPU-seconds where a new process costs 3. Other commands (`serve`) are executed afresh, since Airflow's own programs
-start threads. One thread, one loop: nothing else runs in this process while it forks. The protocol is in `runner_client`.
+with `include/` on PYTHONPATH. It imports Airflow once, never a pipeline, and forks a child for each `run` command,
+which costs 0.3 CPU-seconds where a new process costs 3. Other commands (`serve`) are executed afresh, since Airflow's
+own programs start threads. One thread, one loop: nothing else runs in this process while it forks. The protocol is in
+`runner_client`.
 
-A task gets the environment it is given, and of this process's only what `_platform` lists; its process group is its own; its
-stdout and stderr go to `DIR/tasks/ID/log`. SIGTERM ends all tasks, then the runner.
+A task gets the environment it is given, and of this process's only what `_platform` lists; its process group is its
+own; its stdout and stderr go to `DIR/tasks/ID/log`. SIGTERM ends all tasks, then the runner.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class Runner:
 
     def _start(self, task: Task) -> None:
         """Fork; the child never returns."""
-        folder = self._work_dir / "tasks" / task.id
+        folder = self._folder(task)
         folder.mkdir(parents=True, exist_ok=True)
         task.port = None if task.is_run else _free_port()
         threads = _threads()
@@ -150,19 +151,22 @@ class Runner:
 
     def _environment(self, task: Task) -> dict[str, str]:
         port = {} if task.port is None else {"TESTENV_WEB_PORT": str(task.port), "TESTENV_WEB_HOST": "127.0.0.1"}
-        return _platform(self._work_dir) | task.environment | port
+        return _platform(self._folder(task), self._work_dir / "homes") | task.environment | port
+
+    def _folder(self, task: Task) -> Path:
+        return self._work_dir / "tasks" / task.id
 
 
-def _platform(work_dir: Path) -> dict[str, str]:
-    """What a container image would set."""
+def _platform(home: Path, airflow_homes: Path) -> dict[str, str]:
+    """What a container would have of its own, and what its image would set."""
     programs = str(Path(sys.executable).parent)
     return {
         "PATH": os.pathsep.join([programs, os.environ.get("PATH", os.defpath)]),
-        "HOME": str(work_dir),
+        "HOME": str(home),
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(_IMPORT_PATHS),
         "PYTHONUNBUFFERED": "1",
-        "TESTENV_TASK_HOME": str(work_dir / "homes"),
+        "TESTENV_TASK_HOME": str(airflow_homes),
     }
 
 
@@ -189,7 +193,7 @@ def _become(task: Task, folder: Path, environment: dict[str, str], *, fresh: boo
         from testenv_airflow.orchestrator import main
 
         code = main(list(task.command), forked=True)
-    except BaseException:  # the one place where a child's errors can still be told
+    except BaseException:  # noqa: BLE001 (the last place where a child's error, SystemExit too, can be told)
         import traceback
 
         traceback.print_exc()
@@ -201,7 +205,7 @@ def _become(task: Task, folder: Path, environment: dict[str, str], *, fresh: boo
 
 def _threads() -> int:
     """Threads of this process, native ones included."""
-    return len(os.listdir("/proc/self/task"))
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def _free_port() -> int:
@@ -253,5 +257,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-

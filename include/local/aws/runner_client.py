@@ -1,11 +1,11 @@
 """Speaks to the runner (`local.aws.runner`) over its unix socket: one JSON line there, one back, per connection.
 
-    {"op": "start", "id", "command": [...], "environment": {...}} → {"ok": true}
-    {"op": "describe", "ids": [...]}  → {"tasks": {id: Status as a dict}}; ids it does not know are left out
-    {"op": "stop", "id", "grace": seconds}  → {"ok": true}
-    {"op": "stop_all"}  → {"ok": true}
-    {"op": "ping"}  → {"ok": true, "running": n, "waiting": n}
-    what it cannot do → {"error": "why"}
+{"op": "start", "id", "command": [...], "environment": {...}} → {"ok": true}
+{"op": "describe", "ids": [...]}  → {"tasks": {id: Status as a dict}}; ids it does not know are left out
+{"op": "stop", "id", "grace": seconds}  → {"ok": true}
+{"op": "stop_all"}  → {"ok": true}
+{"op": "ping"}  → {"ok": true, "running": n, "waiting": n}
+what it cannot do → {"error": "why"}
 """
 
 from __future__ import annotations

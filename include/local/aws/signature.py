@@ -1,7 +1,7 @@
 """Signature Version 4 of a request, as AWS computes it from what arrived.
 
-moto computes it with botocore, which leaves out headers that other SDKs sign (the Java SDK of Spark signs `user-agent`), and
-takes an empty JSON body for a form and hashes the headers in its stead.
+moto computes it with botocore, which leaves out headers that other SDKs sign (the Java SDK of Spark signs `user-
+agent`), and takes an empty JSON body for a form and hashes the headers in its stead.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Request:
 
 
 def is_valid(request: Request, given: Authorization, secret: str) -> bool:
-    """True if the holder of `secret` signed `request`. The body is covered by the hash that S3 clients state in a header."""
+    """True if the holder of `secret` signed `request`. The body is covered by the hash that S3 clients state in a
+    header.
+    """
     return hmac.compare_digest(given.signature, sign(request, given, secret))
 
 
@@ -68,7 +70,8 @@ def _canonical(request: Request, given: Authorization) -> str:
     once = unquote(request.path) if given.service == "s3" else request.path  # all but S3 encode the encoded path again
     pairs = [part.partition("=")[::2] for part in request.query.split("&") if part]
     query = "&".join(
-        "=".join(pair) for pair in sorted(tuple(quote(unquote(text), safe=_UNRESERVED) for text in pair) for pair in pairs)
+        "=".join(pair)
+        for pair in sorted(tuple(quote(unquote(text), safe=_UNRESERVED) for text in pair) for pair in pairs)
     )
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in given.signed_headers)
     payload = request.headers.get("X-Amz-Content-SHA256") or hashlib.sha256(request.body).hexdigest()

@@ -13,7 +13,13 @@ _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 _LISTS = {"--py-files": "py_files", "--jars": "jars", "--files": "files"}
 
 # Sizes of EMR's machines mean nothing here, and where Spark runs is this machine's business.
-_IGNORED = ("spark.driver.memory", "spark.driver.cores", "spark.executor.", "spark.dynamicAllocation.", "spark.emr-serverless.")
+_IGNORED = (
+    "spark.driver.memory",
+    "spark.driver.cores",
+    "spark.executor.",
+    "spark.dynamicAllocation.",
+    "spark.emr-serverless.",
+)
 
 # What EMR gives every job, small: the data of a test is small, and the machine is shared.
 _DEFAULTS = {
@@ -73,7 +79,9 @@ def parse(job_driver: Mapping[str, Any] | None, overrides: Mapping[str, Any] | N
     main_class, lists = None, dict.fromkeys(_LISTS.values(), ())
     words = iter(shlex.split(submit.get("sparkSubmitParameters") or ""))
     for word in words:
-        option, _, value = word.partition("=") if word.startswith("--") and "=" in word else (word, "", next(words, None))
+        option, _, value = (
+            word.partition("=") if word.startswith("--") and "=" in word else (word, "", next(words, None))
+        )
         if value is None:
             raise JobRefusedError(f"sparkSubmitParameters: {option} has no value")
         if option in ("--conf", "-c"):
@@ -89,7 +97,9 @@ def parse(job_driver: Mapping[str, Any] | None, overrides: Mapping[str, Any] | N
     for key, name in (("spark.submit.pyFiles", "py_files"), ("spark.jars", "jars"), ("spark.files", "files")):
         if key in conf:
             lists[name] += tuple(conf.pop(key).split(","))
-    return SparkJob(submit["entryPoint"], tuple(submit.get("entryPointArguments") or ()), main_class, conf=conf, **lists)
+    return SparkJob(
+        submit["entryPoint"], tuple(submit.get("entryPointArguments") or ()), main_class, conf=conf, **lists
+    )
 
 
 def s3a(endpoint: str, region: str) -> dict[str, str]:
@@ -162,8 +172,8 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.$]*(Error|Exception|Exit|Interrupt)(: |$
 def last_error(stdout: str, stderr: str) -> str:
     """What a driver's output says of why it failed, in one line of at most 1000 characters.
 
-    spark-submit sends a Python driver's stderr to its own stdout, so the last exception of a traceback is looked for there
-    first; an error of the JVM that came through Py4J is in the line after.
+    spark-submit sends a Python driver's stderr to its own stdout, so the last exception of a traceback is looked for
+    there first; an error of the JVM that came through Py4J is in the line after.
     """
     lines = [*stderr.splitlines(), *stdout.splitlines()]
     found = [number for number, line in enumerate(lines) if _EXCEPTION.match(line)]
@@ -171,5 +181,7 @@ def last_error(stdout: str, stderr: str) -> str:
         last = found[-1]
         following = lines[last + 1] if last + 1 < len(lines) and lines[last + 1].startswith(": ") else ""
         return (lines[last] + following)[:1000]
-    said = [line.strip() for line in lines if line.strip() and " WARN " not in line and not line.lstrip().startswith("at ")]
+    said = [
+        line.strip() for line in lines if line.strip() and " WARN " not in line and not line.lstrip().startswith("at ")
+    ]
     return (said or ["the driver wrote nothing"])[-1][:1000]

@@ -1,5 +1,6 @@
-"""Names that outlive a restart. moto keeps its state in memory and draws every id and key anew; clients keep them in their
-environment (`HOME/stack.env`). So access keys, application ids and the default subnets are derived from the root secret.
+"""Names that outlive a restart. moto keeps its state in memory and draws every id and key anew; clients keep them in
+their environment (`HOME/stack.env`). So access keys, application ids and the default subnets are derived from the
+root secret.
 """
 
 from __future__ import annotations

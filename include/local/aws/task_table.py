@@ -1,4 +1,6 @@
-"""The runner's books: which tasks wait, run, are being stopped, or have ended. No process is started here, but some are killed."""
+"""The runner's books: which tasks wait, run, are being stopped, or have ended. No process is started here, but some
+are killed.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,7 @@ class TaskTable:
         _signal(task.pid, signal.SIGKILL)
 
     def stop(self, task_id: str, grace: float) -> None:
-        """Ask the task to end; `kill_overdue` makes it after `grace` seconds. Unknown and ended tasks are left alone."""
+        """Ask the task to end; `kill_overdue` makes it after `grace` seconds. An unknown or ended one is left alone."""
         task = self._tasks.get(task_id)
         if task is None or task.stopped is not None:
             return

@@ -3,9 +3,10 @@
     python -m testenv_airflow.orchestrator run DAG_ID LOGICAL_DATE
     python -m testenv_airflow.orchestrator serve
 
-`run` executes one DAG run to its end in this process and exits with 0 if it succeeded, 1 if it failed, 2 if there is no such
-DAG or the command is wrong, 3 if the code under test cannot be imported, 4 if the environment's settings or code cannot be
-read, 143 if it was stopped. `serve` runs scheduler, triggerer (if a DAG defers) and web server until one ends or SIGTERM comes.
+`run` executes one DAG run to its end in this process and exits with 0 if it succeeded, 1 if it failed, 2 if there is
+no such DAG or the command is wrong, 3 if the code under test cannot be imported, 4 if the environment's settings or
+code cannot be read, 143 if it was stopped. `serve` runs scheduler, triggerer (if a DAG defers) and web server until
+one ends or SIGTERM comes.
 
 In its process environment: TESTENV_ENV_ID, TESTENV_BUCKET, credentials of the environment's role (see `settings`).
 A warm parent (`local.aws.runner`) calls `warm()` once and, in each forked child, `main(…, forked=True)`.

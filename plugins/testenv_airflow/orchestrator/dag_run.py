@@ -1,8 +1,8 @@
 """Executes one DAG run in this process: a scheduler's decisions without a scheduler.
 
-Like `DAG.test()`, from which it differs where a faithful run needs it: failed tasks are retried (at once: what a retry delay
-waits for does not happen here), triggers run with their timeout and their kwargs kept, start dates are set, the data interval is
-that of the scheduled run with this logical date, and SIGTERM ends the run.
+Like `DAG.test()`, from which it differs where a faithful run needs it: failed tasks are retried (at once: what a
+retry delay waits for does not happen here), triggers run with their timeout and their kwargs kept, start dates are
+set, the data interval is that of the scheduled run with this logical date, and SIGTERM ends the run.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Outcome:
 
 
 class RunStopped(BaseException):
-    """SIGTERM came. Not an Exception, so that no code under test catches it. `tasks` is filled when the run is closed."""
+    """SIGTERM came. Not an Exception, so that no code under test catches it. `tasks` is filled when the run is
+    closed.
+    """
 
     tasks: list[TaskResult]
 
@@ -87,12 +89,13 @@ def execute(dag: DAG, logical_date: datetime) -> Outcome:
             session.rollback()
             execution.close_as_failed()
             return Outcome(False, execution.results(), f"{type(error).__name__}: {error}")
-        return Outcome(execution.run.state == DagRunState.SUCCESS, execution.results(), next(iter(execution.errors.values()), None))
+        return Outcome(
+            execution.run.state == DagRunState.SUCCESS, execution.results(), next(iter(execution.errors.values()), None)
+        )
 
 
 def import_tables() -> None:
     """Load all of Airflow's models: tables refer to each other by name, and to those of the user management."""
-    import airflow.providers.fab.auth_manager.models
 
     import_all_models()
 
@@ -141,7 +144,9 @@ class _Execution:
         self._refresh()
         instances = self.run.get_task_instances(session=self.session)
         last = timezone.utcnow()
-        ordered = sorted(instances, key=lambda each: (each.start_date or each.end_date or last, each.task_id, each.map_index))
+        ordered = sorted(
+            instances, key=lambda each: (each.start_date or each.end_date or last, each.task_id, each.map_index)
+        )
         return [
             TaskResult(
                 each.task_id,
@@ -193,7 +198,7 @@ class _Execution:
             self._run_with_triggers(instance)
         except AirflowTaskTerminated as terminated:  # Airflow's own handler of SIGTERM, which has called on_kill
             raise RunStopped from terminated
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (a task may raise anything; it is reported as the task's failure)
             if not self.session.is_active:  # the failure was the database's
                 self.session.rollback()
             self.errors.setdefault(name, f"{name}: {type(error).__name__}: {error}")
@@ -229,7 +234,9 @@ class _Execution:
             self.session.commit()
 
     def _wait_for_reschedule(self, instances: list[TaskInstance]) -> None:
-        """Sleep until the first rescheduled sensor is due; raise if there is none, since then nothing will ever happen."""
+        """Sleep until the first rescheduled sensor is due; raise if there is none, since then nothing will ever
+        happen.
+        """
         from airflow.models.taskreschedule import TaskReschedule
 
         sensors = [each for each in instances if each.state == TaskInstanceState.UP_FOR_RESCHEDULE]
@@ -285,7 +292,7 @@ def _await_trigger(deferred: TaskDeferred, instance: TaskInstance) -> TriggerEve
         return asyncio.run(within_time())
     except TimeoutError:
         return {"error": "Trigger timeout"}
-    except Exception:  # the task is told, as the triggerer does
+    except Exception:  # noqa: BLE001 (a trigger may raise anything; the task is told, as the triggerer does)
         return {"error": "Trigger failure", "traceback": traceback.format_exc().splitlines(keepends=True)}
 
 

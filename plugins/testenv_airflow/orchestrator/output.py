@@ -18,7 +18,7 @@ def tee(path: Path) -> Iterator[None]:
     """Within, file descriptors 1 and 2 are also written to `path`."""
     read_end, write_end = os.pipe()
     saved = [os.dup(descriptor) for descriptor in (1, 2)]
-    with open(path, "wb") as file:
+    with path.open("wb") as file:
         copier = threading.Thread(target=_copy, args=(read_end, saved[0], file), daemon=True)
         _flush()
         for descriptor in (1, 2):

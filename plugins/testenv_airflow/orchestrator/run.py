@@ -63,7 +63,7 @@ def _attempt(deployment: Deployment, dag_id: str, logical_date: str) -> tuple[in
     except RunStopped as stopped:
         print(f"orchestrator: {stopped}", flush=True)
         return EXIT_STOPPED, Result(dag_id, logical_date, "failed", stopped.tasks, str(stopped))
-    except Exception as error:  # whatever a DAG's code or Airflow raises is the run's failure, and is reported as such
+    except Exception as error:  # noqa: BLE001 (whatever is raised is the run's failure, and reported)
         traceback.print_exc()
         return EXIT_FAILED, Result(dag_id, logical_date, "failed", [], f"{type(error).__name__}: {error}")
     state = "success" if outcome.succeeded else "failed"
@@ -84,13 +84,17 @@ def _load(folder: Path, dag_id: str) -> DAG:
     """The DAG; files that cannot be imported matter only if it may be in one of them."""
     logging.getLogger("airflow.models.dagbag.DagBag").setLevel(logging.WARNING)
     bag = DagBag(folder, include_examples=False, read_dags_from_db=False)
-    broken = "\n".join(f"{Path(file).relative_to(folder)}: {error.strip()}" for file, error in bag.import_errors.items())
+    broken = "\n".join(
+        f"{Path(file).relative_to(folder)}: {error.strip()}" for file, error in bag.import_errors.items()
+    )
     if dag_id in bag.dags:
         if broken:
             print(f"orchestrator: other files cannot be imported\n{broken}", flush=True)
         return bag.dags[dag_id]
     if broken:
-        raise Refused(EXIT_IMPORT_ERROR, f"the code under test cannot be imported, and {dag_id!r} was not found\n{broken}")
+        raise Refused(
+            EXIT_IMPORT_ERROR, f"the code under test cannot be imported, and {dag_id!r} was not found\n{broken}"
+        )
     known = ", ".join(sorted(bag.dags)) or "none"
     raise Refused(EXIT_UNKNOWN_DAG, f"there is no DAG {dag_id!r}; the DAGs are: {known}")
 

@@ -46,8 +46,8 @@ def serve(deployment: Deployment) -> int:
         signal.signal(number, _stop)
     programs: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        host, port = os.environ.get("TESTENV_WEB_HOST", "0.0.0.0"), os.environ.get("TESTENV_WEB_PORT", "8080")  # noqa: S104
-        programs["scheduler"] = _start("scheduler")
+        host, port = os.environ.get("TESTENV_WEB_HOST", "0.0.0.0"), os.environ.get("TESTENV_WEB_PORT", "8080")
+        programs["scheduler"] = _start("scheduler", "--skip-serve-logs")  # its port is fixed, and the logs are at hand
         programs["webserver"] = _start("webserver", "--hostname", host, "--port", port)
         _ensure_admin()
         if _defers(deployment):

@@ -1,4 +1,6 @@
-"""What an orchestrator is told, and where: its process environment, an SSM parameter, an archive in S3. Imports no Airflow."""
+"""What an orchestrator is told, and where: its process environment, an SSM parameter, an archive in S3. Imports no
+Airflow.
+"""
 
 from __future__ import annotations
 
@@ -96,14 +98,16 @@ def _orchestrator_variables(env_id: str) -> dict[str, str]:
     except (ClientError, BotoCoreError) as error:
         raise SettingsError(f"SSM parameter {name} cannot be read: {error}; provisioning writes it") from error
     except json.JSONDecodeError as error:
-        raise SettingsError(f"SSM parameter {name} is not JSON ({error}); it must map variable names to texts") from error
+        raise SettingsError(
+            f"SSM parameter {name} is not JSON ({error}); it must map variable names to texts"
+        ) from error
     if not isinstance(variables, dict) or not all(isinstance(value, str) for value in variables.values()):
         raise SettingsError(f"SSM parameter {name} must be a JSON object of texts, such as AIRFLOW__CORE__FERNET_KEY")
     return variables
 
 
 def _unpack(bucket: str, key: str, home: Path) -> Path:
-    """The folder that holds the archive's content, named by its ETag; unpacked once, however many runs start at once."""
+    """The folder of the archive's content, named by its ETag; unpacked once, however many runs start at once."""
     s3 = boto3.client("s3")
     try:
         etag = s3.head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
