@@ -23,6 +23,7 @@ from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavi
 from testenv.core.naming import EnvId, Names
 from testenv.core.resources import System
 from testenv_airflow.hooks.testenv import TestenvHook, airflow_errors
+from testenv_airflow.manifest import MANIFEST, PROJECT
 from testenv_airflow.triggers.model import watch_without_worker
 
 if TYPE_CHECKING:
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from testenv.config import Config
     from testenv.engine import Engine
     from testenv.ledger import Environment
-
-PROJECT = Path("include", "dbt", "finsight")
-"""The dbt project, below the root of a checkout."""
 
 PRODUCER = "dbt_producer_watcher"
 """Cosmos' name of the task that runs dbt; the group's other tasks watch it."""
@@ -46,13 +44,13 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "REQUESTS_CA_BUNDLE", "
 def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: Any) -> DbtTaskGroup:
     """The task group that builds the models of `environment` (a template of its id).
 
-    `checkout` is the repository whose manifest (`target/manifest.json`, made by `dbt parse`) draws the group. Raises
+    `checkout` is the repository whose manifest draws the group. Raises
     `FileNotFoundError` saying how to make it.
     """
     project = checkout / PROJECT
-    manifest = project / "target" / "manifest.json"
+    manifest = checkout / MANIFEST
     if not manifest.is_file():
-        raise FileNotFoundError(f"{PROJECT}/target/manifest.json is not there. `make install` makes it (dbt parse)")
+        raise FileNotFoundError(f"{MANIFEST} is not there. Make it: python -m testenv_airflow.manifest (make install)")
     dbt = os.environ.get("TESTENV_DBT", "dbt")
     group = DbtTaskGroup(
         group_id=group_id,
