@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from local.home import write_private
+from local.home import locked, write_private
 
 
 def new_password() -> str:
@@ -39,12 +38,11 @@ def public_key_of(private_key: str) -> str:
 
 
 class SecretStore:
-    """Secrets by name; one that is asked for the first time is made and written down. Safe to share between threads."""
+    """Secrets by name; one that is asked for the first time is made and written down, for all who share the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
-        self._values: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        self._values = self._read()
 
     def password(self, name: str) -> str:
         return self._get(name, new_password)
@@ -69,8 +67,14 @@ class SecretStore:
         return tuple(self._values.values())
 
     def _get(self, name: str, make: Callable[[], str]) -> str:
-        with self._lock:
-            if name not in self._values:
-                self._values[name] = make()
-                write_private(self._path, json.dumps(self._values, indent=1, sort_keys=True))
-            return self._values[name]
+        if name not in self._values:
+            with locked(self._path):
+                values = self._read()
+                if name not in values:
+                    values[name] = make()
+                    write_private(self._path, json.dumps(values, indent=1, sort_keys=True))
+                self._values = values
+        return self._values[name]
+
+    def _read(self) -> dict[str, str]:
+        return dict(json.loads(self._path.read_text())) if self._path.exists() else {}

