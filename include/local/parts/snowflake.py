@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from local.errors import StackError
 from local.home import INCLUDE, write_private
 from local.parts import aws
 from local.parts.base import Part
@@ -87,10 +88,15 @@ class Snowflake(Part):
             connection.cursor().execute("SELECT 1")
 
     def bootstrap(self) -> None:
+        import snowflake.connector  # see `connect`
+
         with self.connect() as connection:
             cursor = connection.cursor()
             for statement in self._statements():
-                cursor.execute(statement)
+                try:
+                    cursor.execute(statement)
+                except snowflake.connector.Error as error:
+                    raise StackError(f"the local Snowflake refused `{statement}`: {error}") from error
 
     def _statements(self) -> list[str]:
         names, made = self.site.settings.names, aws.account(self.site)
@@ -108,13 +114,14 @@ class Snowflake(Part):
                 for warehouse in WAREHOUSES
                 for statement in (
                     f"CREATE WAREHOUSE IF NOT EXISTS {warehouse} WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60",
-                    f"GRANT USAGE ON WAREHOUSE {warehouse} TO ROLE {CONTROL_ROLE} WITH GRANT OPTION",
+                    # Its owner may grant its use to environments, which is what the control plane needs to do.
+                    f"GRANT OWNERSHIP ON WAREHOUSE {warehouse} TO ROLE {CONTROL_ROLE}",
                 )
             ),
             f"CREATE STORAGE INTEGRATION IF NOT EXISTS {integration} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' "
             f"ENABLED = TRUE STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::{made['account']}:role/snowflake-storage' "
             f"STORAGE_ALLOWED_LOCATIONS = ('s3://{made['bucket']}/', 's3://{made['production_bucket']}/')",
-            f"GRANT USAGE ON INTEGRATION {integration} TO ROLE {CONTROL_ROLE} WITH GRANT OPTION",
+            f"GRANT USAGE ON INTEGRATION {integration} TO ROLE {CONTROL_ROLE}",
             f"GRANT USAGE ON INTEGRATION {integration} TO ROLE {WRITER}",
             f"CREATE WAREHOUSE IF NOT EXISTS {PRODUCTION_WAREHOUSE} WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60",
             f"GRANT USAGE ON WAREHOUSE {PRODUCTION_WAREHOUSE} TO ROLE {WRITER}",
