@@ -37,6 +37,9 @@ End an environment with `destroy_env`. What exists: *Test environments* in the m
 KINDS = load_kinds()
 LIVES = ", ".join(f"{name} {kind.lives or 'without end'}" for name, kind in KINDS.items())
 
+NAME_RULE = "Use lower-case letters, digits and single hyphens, at most 20 characters, such as payments-fix"
+"""Airflow tells a refused value its schema, not its description: so the rule stands there, too."""
+
 PARAMS = {
     "kind": Param(
         "sandbox",
@@ -52,8 +55,8 @@ PARAMS = {
         title="Name",
         pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$",
         maxLength=20,
-        description="Names the environment: lower-case letters, digits and single hyphens, at most 20 characters, "
-        "such as payments-fix. Empty: a name is made up.",
+        description=f"Names the environment. {NAME_RULE}. Empty: a name is made up.",
+        **{"$comment": NAME_RULE},
     ),
     "owner": Param(
         "",

@@ -119,7 +119,7 @@ def _checked(answer: httpx.Response) -> httpx.Response:
 
 
 def _said(answer: httpx.Response) -> str:
-    """The server's words: ours are `message`; Airflow's `detail`, of which the schema's description is the remedy."""
+    """The server's words: ours are `message`; Airflow's `detail`, whose schema has the remedy as its comment."""
     try:
         body = answer.json()
     except ValueError:
@@ -128,8 +128,8 @@ def _said(answer: httpx.Response) -> str:
         return str(body["message"])
     detail = str(body.get("detail") or body.get("title") or answer.reason_phrase)
     problem, _, schema = detail.partition("\n")
-    _, found, description = schema.partition("'description': ")
-    return f"{problem}. {_first_literal(description)}" if found else problem
+    _, found, comment = schema.partition("'$comment': ")
+    return f"{problem}. {_first_literal(comment)}" if found else problem
 
 
 def _first_literal(text: str) -> str:

@@ -41,6 +41,9 @@ PARTS = {
 """The tasks that make an environment, in parallel; the reverse destroys it."""
 
 
+ENVIRONMENT_RULE = "The id of an environment, such as sbx-payments-fix; Test environments in the menu lists them"
+
+
 def environment_param() -> Param:
     """The parameter `environment` of the DAGs that act on one. It has no default: there is none that works."""
     return Param(
@@ -48,5 +51,6 @@ def environment_param() -> Param:
         title="Environment",
         pattern=ENVIRONMENT_PATTERN,
         maxLength=24,
-        description="The id of the environment, such as sbx-payments-fix. Test environments in the menu lists them.",
+        description=ENVIRONMENT_RULE,
+        **{"$comment": ENVIRONMENT_RULE},  # Airflow tells a refused value its schema, not its description
     )
