@@ -74,7 +74,7 @@ class KafkaBackend:
             case "user":
                 self._delete_user(names.kafka_user)
             case "acls":
-                self._admin.each("delete_acls", [_bindings_of(names.kafka_user)])
+                self._admin.each("delete_acls", [bindings_of(names.kafka_user)])
                 self._delete_groups(names)
             case "topic":
                 self._admin.delete_topics([resource.name])
@@ -122,7 +122,7 @@ class KafkaBackend:
 
     def _ensure_acls(self, names: Names) -> None:
         wanted = set(_rights(names))
-        there = set(self._admin.call("describe_acls", _bindings_of(names.kafka_user)))
+        there = set(self._admin.call("describe_acls", bindings_of(names.kafka_user)))
         if surplus := there - wanted:
             self._admin.each("delete_acls", [_exactly(binding) for binding in surplus])
         if missing := wanted - there:
@@ -130,7 +130,7 @@ class KafkaBackend:
 
     def _principals(self, env_id: EnvId | None) -> set[str]:
         """Users that have rights, or whose consumer groups are there."""
-        bindings = self._admin.call("describe_acls", _bindings_of(Names(env_id).kafka_user if env_id else None))
+        bindings = self._admin.call("describe_acls", bindings_of(Names(env_id).kafka_user if env_id else None))
         with_rights = {binding.principal.removeprefix("User:") for binding in bindings}
         return with_rights | {Names(_owner(group)).kafka_user for group in self._groups(env_id)}
 
@@ -279,7 +279,7 @@ def _rights(names: Names) -> Iterator[Any]:
         )
 
 
-def _bindings_of(user: str | None) -> Any:
+def bindings_of(user: str | None) -> Any:
     """The filter for every ACL of a user, or of all."""
     from confluent_kafka.admin import (
         AclBindingFilter,

@@ -12,7 +12,7 @@ from testenv.config import KafkaConfig
 from testenv.core.errors import Failed
 
 if TYPE_CHECKING:
-    from confluent_kafka import KafkaError
+    from confluent_kafka import KafkaError, TopicPartition
 
 SECONDS = 20
 """Deadline of one call."""
@@ -62,20 +62,52 @@ class KafkaAdmin:
         return results
 
     def offsets(self, partitions: Mapping[str, int]) -> dict[str, dict[int, tuple[int, int]]]:
-        """Topic → partition → its first offset and the one after its last."""
+        """Topic → partition → its first offset and the one after its last. A topic that is not there has no partition."""
         from confluent_kafka import TopicPartition
         from confluent_kafka.admin import OffsetSpec
 
-        every = [(topic, number) for topic, count in partitions.items() for number in range(count)]
-        ends = []
-        for spec in (OffsetSpec.earliest(), OffsetSpec.latest()):
-            asked = {TopicPartition(topic, number): spec for topic, number in every}
-            answer = self.each("list_offsets", asked) if asked else {}
-            ends.append({(key.topic, key.partition): result.offset for key, result in answer.items()})
+        every = [TopicPartition(topic, number) for topic, count in partitions.items() for number in range(count)]
+        first, last = (
+            {(key.topic, key.partition): result.offset for key, result in self._at(every, spec).items()}
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+        )
         found: dict[str, dict[int, tuple[int, int]]] = {topic: {} for topic in partitions}
-        for topic, number in every:
-            found[topic][number] = (ends[0][topic, number], ends[1][topic, number])
+        for topic, number in first.keys() & last.keys():
+            found[topic][number] = (first[topic, number], last[topic, number])
         return found
+
+    def _at(self, partitions: Sequence[TopicPartition], spec: object) -> dict[Any, Any]:
+        """Offsets of `partitions`. A new topic's leaders are not known at once: asks again until they are."""
+        from confluent_kafka import KafkaException
+
+        if not partitions:
+            return {}
+        found: dict[Any, Any] = {}
+
+        def leaders_known() -> bool:
+            try:
+                asked = dict.fromkeys(partitions, spec)
+                found.update(self.each("list_offsets", asked, unless="UNKNOWN_TOPIC_OR_PART"))
+            except KafkaException as error:
+                if error.args[0].name() == "_NOENT":  # no leader of any: none of the topics is there, or none is shown
+                    self._require_shown({partition.topic for partition in partitions})
+                    return True
+                if error.args[0].name() not in ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"):
+                    raise
+                return False
+            return True
+
+        wait_until(leaders_known, "every partition has a leader", seconds=SECONDS)
+        return found
+
+    def _require_shown(self, topics: set[str]) -> None:
+        """Raises KafkaException for a topic whose metadata says anything but that it is unknown."""
+        from confluent_kafka import KafkaException
+
+        for topic in sorted(topics):
+            error = self._client.list_topics(topic, timeout=SECONDS).topics[topic].error
+            if error and error.name() != "UNKNOWN_TOPIC_OR_PART":
+                raise KafkaException(error)
 
     def counts(self, partitions: Mapping[str, int]) -> dict[str, int]:
         """Topic → how many offsets it spans."""

@@ -14,7 +14,7 @@ from testenv.backends.guards import require_counts, require_derived
 from testenv.backends.protocol import Credentials, Site, Vault
 from testenv.backends.secrets import public_key
 from testenv.config import Config
-from testenv.core.errors import Drifted, InvalidName
+from testenv.core.errors import Denied, Drifted, InvalidName
 from testenv.core.naming import EnvId, Names, owner_of
 from testenv.core.resources import Resource, System
 
@@ -136,7 +136,7 @@ class Account:
         connection = snowflake.connector.connect(
             account=self._config.account,
             user=login["user"],
-            private_key=base64.b64decode(login["private_key"]),
+            private_key=_der(login),
             login_timeout=30,
             network_timeout=120,
             session_parameters={"QUERY_TAG": json.dumps({"app": "testenv", "env": env_id})},
@@ -181,6 +181,13 @@ def identifier(*parts: str) -> str:
 def literal(text: str) -> str:
     """A string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _der(login: Credentials) -> bytes:
+    try:
+        return base64.b64decode(login["private_key"], validate=True)
+    except ValueError as error:
+        raise Denied(f"the private key of {login['user']} is no base64 of a PKCS#8 DER in one line") from error
 
 
 def _role(names: Names, site: Site) -> Iterator[str]:
