@@ -66,6 +66,11 @@ class ControlPlane:
             self._get(f"/api/v1/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}/taskInstances")["task_instances"]
         )
 
+    def task_names(self, dag_id: str) -> dict[str, str]:
+        """Task id → its name in the grid."""
+        found = self._get(f"/api/v1/dags/{dag_id}/tasks")["tasks"]
+        return {task["task_id"]: task["task_display_name"] for task in found}
+
     def returned(self, dag_id: str, run_id: str, task_id: str) -> str | None:
         """The id that a task returned, or None if it has not yet."""
         path = (

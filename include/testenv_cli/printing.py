@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from testenv_cli.watching import coloured, label
+from testenv_cli.watching import coloured
 
-out = Console()
-"""Results."""
+out = Console(width=None if sys.stdout.isatty() else 200)
+"""Results. In a pipe or a file no terminal limits a line."""
 
 err = Console(stderr=True)
 """Progress and errors, so that results can be piped."""
@@ -85,11 +86,6 @@ def print_runs(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         view.add_row(run["log"], run["what"], coloured(run["state"] or ""))
     out.print(view)
-
-
-def task_row(task: dict[str, Any]) -> dict[str, Any]:
-    """A task as a row of `print_runs`."""
-    return {"log": task["task_id"], "what": label(task), "state": task["state"]}
 
 
 def remaining(expires_at: str | None, now: datetime) -> str:

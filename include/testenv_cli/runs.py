@@ -61,10 +61,11 @@ def act(
 def logs(plane: ControlPlane, env_id: str) -> list[dict[str, Any]]:
     """What `log` can print: tasks of the provisioning, then runs of pipelines, newest first."""
     found = plane.environment(env_id)
+    run = watching.look(plane, PROVISION, found["run_id"], plane.task_names(PROVISION))
     tasks = [
-        printing.task_row(task)
-        for task in plane.tasks(PROVISION, found["run_id"])
-        if task["state"] and not watching.is_model(task)
+        {"log": task["task_id"], "what": run.label(task), "state": task["state"]}
+        for task in run.tasks
+        if watching.has_begun(task) and not watching.is_model(task)
     ]
     return tasks + [
         {

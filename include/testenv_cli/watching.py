@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +41,7 @@ class Run:
     state: str
     note: str
     tasks: tuple[dict[str, Any], ...]
+    names: Mapping[str, str]
 
     @property
     def has_ended(self) -> bool:
@@ -49,11 +50,17 @@ class Run:
     def task(self, task_id: str) -> dict[str, Any] | None:
         return next((task for task in self.tasks if task["task_id"] == task_id), None)
 
+    def label(self, task: dict[str, Any]) -> str:
+        """What a task is called in the grid."""
+        name = self.names.get(task["task_id"], task["task_id"])
+        return f"{name} [{task['rendered_map_index']}]" if task.get("rendered_map_index") else name
 
-def look(plane: ControlPlane, dag_id: str, run_id: str) -> Run:
+
+def look(plane: ControlPlane, dag_id: str, run_id: str, names: Mapping[str, str]) -> Run:
     """The run as it is now; its state is read before its tasks, so that an ended run has all of them."""
     run = plane.run(dag_id, run_id)
-    return Run(dag_id, run_id, run["state"], run.get("note") or "", tuple(plane.tasks(dag_id, run_id)))
+    tasks = sorted(plane.tasks(dag_id, run_id), key=lambda task: task["start_date"] or "9999")
+    return Run(dag_id, run_id, run["state"], run.get("note") or "", tuple(tasks), names)
 
 
 def wait(
@@ -67,10 +74,11 @@ def wait(
 ) -> Run:
     """Show the run until it is as wanted. Raises `CliError` when that takes longer than `timeout` seconds."""
     deadline = time.monotonic() + timeout
+    names = plane.task_names(dag_id)
     seen: dict[str, str] = {}
     with _view(console) as live:
         while True:
-            run = look(plane, dag_id, run_id)
+            run = look(plane, dag_id, run_id, names)
             if live is not None:
                 live.update(table(run))
             else:
@@ -87,13 +95,13 @@ def wait(
 
 def table(run: Run) -> Table:
     """The tasks that have begun, with state and seconds; models of a dbt build as one row."""
-    view = Table(title=f"{run.dag_id} · {run.run_id}", title_justify="left", box=None, padding=(0, 1))
+    view = Table(title=f"{run.dag_id}, {run.run_id}", title_justify="left", box=None, padding=(0, 1))
     for heading, justify in (("task", "left"), ("state", "left"), ("seconds", "right")):
         view.add_column(heading, justify=justify)  # type: ignore[arg-type]
     models = [task for task in run.tasks if is_model(task)]
     for task in run.tasks:
-        if task["state"] and not is_model(task):
-            view.add_row(label(task), coloured(task["state"]), _seconds(task))
+        if has_begun(task) and not is_model(task):
+            view.add_row(run.label(task), coloured(task["state"]), _seconds(task))
     if any(task["state"] for task in models):
         built = sum(task["state"] == "success" for task in models)
         view.add_row("  dbt models", f"{built} of {len(models)} built", "")
@@ -103,10 +111,9 @@ def table(run: Run) -> Table:
     return view
 
 
-def label(task: dict[str, Any]) -> str:
-    """What a task is called in the grid."""
-    name = task.get("task_display_name") or task["task_id"]
-    return f"{name} [{task['rendered_map_index']}]" if task.get("rendered_map_index") else str(name)
+def has_begun(task: dict[str, Any]) -> bool:
+    """Whether a task has anything to tell: it was queued, and not only left out for the failure of another."""
+    return task["state"] not in (None, "scheduled", "upstream_failed", "skipped")
 
 
 def is_model(task: dict[str, Any]) -> bool:
@@ -127,9 +134,9 @@ def _view(console: Console) -> AbstractContextManager[Live | None]:
 def _tell_changes(run: Run, seen: dict[str, str], console: Console) -> None:
     for task in run.tasks:
         key, state = f"{task['task_id']}[{task['map_index']}]", task["state"]
-        if state and seen.get(key) != state and not is_model(task):
+        if has_begun(task) and seen.get(key) != state and not is_model(task):
             seen[key] = state
-            console.print(f"{state:<12} {label(task)} {_seconds(task)}".rstrip(), markup=False, highlight=False)
+            console.print(f"{state:<12} {run.label(task)} {_seconds(task)}".rstrip(), markup=False, highlight=False)
 
 
 def _seconds(task: dict[str, Any]) -> str:

@@ -77,8 +77,9 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
         },
         **kwargs,
     )
-    # No tasks for dbt's tests; but the build runs them, where Cosmos would leave them out.
-    group.children[f"{group_id}.{PRODUCER}"].dbt_cmd_flags = []
+    # Tests have no tasks of their own. Those of data run with the build, where Cosmos would leave them out; unit tests
+    # are about the code, not about this environment.
+    group.children[f"{group_id}.{PRODUCER}"].dbt_cmd_flags = ["--exclude-resource-type", "unit_test"]
     watch_without_worker(group)
     return group
 

@@ -37,9 +37,8 @@ def note_failure(context: Context) -> None:
     """`on_failure_callback` of tasks: the first reason stays, what fails after it is its consequence."""
     if read_note(context).startswith(FAILED):
         return
-    task = context["task_instance"].task
     reason = context.get("exception") or "the task ended without a word: see its log"
-    note_run(context, f"{FAILED}{task.task_display_name} ({task.task_id}): {reason}")
+    note_run(context, f"{FAILED}{context['task_instance'].task_id}: {reason}")
 
 
 def waiting(environment: Environment, place: int) -> str:

@@ -53,7 +53,10 @@ def requires(*, use: bool) -> Callable[[Handler], Handler]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             try:
                 check_authentication()
+                is_known = get_auth_manager().is_logged_in()
             except Unauthenticated:
+                is_known = False
+            if not is_known:
                 answer = _error("Unauthenticated", "log in with an Airflow user and password (basic auth)", 401)
                 answer.headers["WWW-Authenticate"] = "Basic"
                 return answer
