@@ -25,6 +25,9 @@ SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # A job of seconds never earns back what the optimising compiler costs.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.log.level": "WARN",
 }
 
 SparkSubmit = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -43,7 +46,7 @@ def spark_submit() -> SparkSubmit:
             "PYSPARK_PYTHON": str(SPARK / "bin" / "python"),
             "PYTHONPATH": str(ESTATE / "spark"),
         }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
         assert not check or done.returncode == 0, done.stderr[-4000:]
         return done
 
@@ -93,6 +96,8 @@ def load_seed(conn: connection) -> None:
     with conn.cursor() as cursor:
         cursor.execute((ESTATE / "schema" / "postgres.sql").read_text())
         for table in SOURCE_TABLES:
-            copy = sql.SQL("COPY {} FROM STDIN (FORMAT csv, HEADER match, NULL '\\N')").format(sql.Identifier(table.name))
+            copy = sql.SQL("COPY {} FROM STDIN (FORMAT csv, HEADER match, NULL '\\N')").format(
+                sql.Identifier(table.name)
+            )
             with (ESTATE / "seed" / "postgres" / f"{table.name}.csv").open(encoding="utf-8") as file:
                 cursor.copy_expert(copy, file)

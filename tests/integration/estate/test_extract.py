@@ -60,7 +60,9 @@ def test_neighbouring_intervals_share_and_miss_nothing(finsight: connection, tmp
 
 
 def test_an_interval_without_rows_is_an_empty_file_with_all_columns(finsight: connection, tmp_path: Path) -> None:
-    read = extract(finsight, PAYMENTS, tmp_path / "f", datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC))
+    read = extract(
+        finsight, PAYMENTS, tmp_path / "f", datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC)
+    )
     assert (read.num_rows, tuple(read.column_names)) == (0, PAYMENTS.columns)
     assert read.schema.field("amount").type == pa.decimal128(18, 2)
 
@@ -76,7 +78,8 @@ def test_values_arrive_as_they_are(finsight: connection, tmp_path: Path) -> None
     assert payments[2]["booked_at"] == datetime(2025, 10, 26, 0, 30)
     assert payments[19]["updated_at"] == datetime(2026, 1, 2, 23, 59, 59, 999999)
     customers = {
-        row["customer_id"]: row for row in extract(finsight, TABLES["customers"], tmp_path / "c", *everything).to_pylist()
+        row["customer_id"]: row
+        for row in extract(finsight, TABLES["customers"], tmp_path / "c", *everything).to_pylist()
     }
     assert customers[3]["full_name"] == "Zoe\u0308 Krau\u0301s"
     assert customers[3]["birth_date"] == date(2000, 2, 29)

@@ -38,9 +38,11 @@ def test_a_second_fill_leaves_the_same_rows(empty_url: str) -> None:
     settings = Settings(empty_url, "", {}, {}, None, {})  # type: ignore[arg-type]  # only Postgres is filled
     counts = fill(world, settings)
     first = fingerprint(empty_url)
-    assert {name: count for name, (count, _) in first.items()} == counts == {
-        name: len(rows) for name, rows in world.tables.items()
-    }
+    assert (
+        {name: count for name, (count, _) in first.items()}
+        == counts
+        == {name: len(rows) for name, rows in world.tables.items()}
+    )
     fill(world, settings)
     assert fingerprint(empty_url) == first
 
