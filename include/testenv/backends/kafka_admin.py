@@ -62,7 +62,7 @@ class KafkaAdmin:
         return results
 
     def offsets(self, partitions: Mapping[str, int]) -> dict[str, dict[int, tuple[int, int]]]:
-        """Topic → partition → its first offset and the one after its last. A topic that is not there has no partition."""
+        """Topic → partition → its first offset and the one after its last. A topic that is not there has none."""
         from confluent_kafka import TopicPartition
         from confluent_kafka.admin import OffsetSpec
 

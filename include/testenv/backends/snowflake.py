@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 RAW = "RAW"
 """Schema that pipelines load into; the dataset's golden database has it."""
+
+IDLE_SECONDS = 60
+"""How long a session of the control plane may wait to be used again."""
 
 _IDENTIFIER = re.compile(r"[A-Z_][A-Z0-9_]{0,254}")
 
@@ -119,35 +123,53 @@ class Account:
 
     def __init__(self, config: Config) -> None:
         self._config = config.snowflake
+        self._idle: list[tuple[float, SnowflakeConnection]] = []
 
     @contextmanager
-    def control(self, env_id: str = "", **where: str) -> Iterator[SnowflakeConnection]:
-        """A session as the control plane. `where` may name a warehouse and a database."""
+    def control(self, env_id: str = "") -> Iterator[SnowflakeConnection]:
+        """A session as the control plane. One that ended well is kept for the next, since logins are what takes long."""
         login = {"user": self._config.user, "private_key": self._config.private_key}
-        with self.connect(login, env_id, role=self._config.role, **where) as connection:
+        connection = self._kept() or self._open(login, env_id, role=self._config.role)
+        try:
+            run(connection, f"ALTER SESSION SET QUERY_TAG = {literal(_tag(env_id))}")
             yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append((time.monotonic(), connection))
 
     @contextmanager
     def connect(self, login: Credentials, env_id: str = "", **where: str) -> Iterator[SnowflakeConnection]:
         """A session as `login`, closed at the end. `where` may name a role, a warehouse and a database."""
+        connection = self._open(login, env_id, **where)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _kept(self) -> SnowflakeConnection | None:
+        while self._idle:
+            since, connection = self._idle.pop()
+            if time.monotonic() - since < IDLE_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    def _open(self, login: Credentials, env_id: str, **where: str) -> SnowflakeConnection:
         import snowflake.connector
 
         elsewhere = {"host": self._config.host, "port": int(self._config.port)} if self._config.host else {}
-        connection = snowflake.connector.connect(
+        return snowflake.connector.connect(
             account=self._config.account,
             user=login["user"],
             private_key=_der(login),
             login_timeout=30,
             network_timeout=120,
-            session_parameters={"QUERY_TAG": json.dumps({"app": "testenv", "env": env_id})},
+            session_parameters={"QUERY_TAG": _tag(env_id)},
             application="testenv",
             **elsewhere,
             **where,
         )
-        try:
-            yield connection
-        finally:
-            connection.close()
 
 
 def run(connection: SnowflakeConnection, statement: str) -> list[dict[str, Any]]:
@@ -181,6 +203,10 @@ def identifier(*parts: str) -> str:
 def literal(text: str) -> str:
     """A string literal."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _tag(env_id: str) -> str:
+    return json.dumps({"app": "testenv", "env": env_id})
 
 
 def _der(login: Credentials) -> bytes:

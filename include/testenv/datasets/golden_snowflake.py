@@ -36,7 +36,8 @@ def build(account: Account, version: str, warehouse: str, schema: str, tables: M
     The comment that marks it whole comes last. Raises `Invalid` where a file does not fit the schema.
     """
     name = golden_snowflake(version)
-    with account.control(warehouse=warehouse) as connection:
+    with account.control() as connection:
+        run(connection, f"USE WAREHOUSE {identifier(warehouse)}")
         run(connection, f"CREATE OR REPLACE TRANSIENT DATABASE {identifier(name)} DATA_RETENTION_TIME_IN_DAYS = 0")
         run(connection, f"USE DATABASE {identifier(name)}")
         for statement in statements(schema):
