@@ -1,0 +1,205 @@
+"""EMR Serverless on the running stand-in: jobs that run, as their role, within their application's capacity."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+from tests.conftest import REPO
+from tests.integration.local.aws.support import Account, until
+
+A, B = "ci-emr-a", "ci-emr-b"
+OVER = ("SUCCESS", "FAILED", "CANCELLED")
+
+TRANSFORM = b"""
+import os, sys
+import boto3
+from pyspark.sql import SparkSession, functions as F
+from helper import double
+
+source, target = sys.argv[1:]
+spark = SparkSession.builder.getOrCreate()
+rows = spark.read.json(source).withColumn("twice", F.col("n") * double(1)).withColumn("mode", F.lit(os.environ["MODE"]))
+rows.write.mode("overwrite").parquet(target)
+print("wrote", spark.read.parquet(target).agg(F.sum("twice")).first()[0], rows.first()["mode"])
+print("as", boto3.client("sts").get_caller_identity()["Arn"])
+"""
+
+# No Spark in it: what is tested is how a job is started and ended, and a JVM for each would be most of the time.
+SLEEP = b"import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"
+
+
+@pytest.fixture(scope="module")
+def role(account: Account) -> str:
+    account.make_role(B)
+    s3 = account.client("s3")
+    files = {
+        "landing/in.json": b'{"n": 1}\n{"n": 2}\n',
+        "code/transform.py": TRANSFORM,
+        "code/helper.py": b"def double(n):\n    return 2 * n\n",
+        "code/sleep.py": SLEEP,
+    }
+    for name, content in files.items():
+        s3.put_object(Bucket=account.bucket, Key=f"env/{A}/{name}", Body=content)
+    s3.put_object(Bucket=account.bucket, Key=f"env/{B}/landing/in.json", Body=files["landing/in.json"])
+    return account.make_role(A)
+
+
+def start(account: Account, role: str, script: str, *arguments: str, parameters: str = "", **more: Any) -> str:
+    base = f"s3://{account.bucket}/env/{A}/code"
+    answer = account.client("emr-serverless").start_job_run(
+        applicationId=account.application,
+        executionRoleArn=role,
+        clientToken=more.pop("token", uuid.uuid4().hex),
+        jobDriver={
+            "sparkSubmit": {
+                "entryPoint": f"{base}/{script}",
+                "entryPointArguments": list(arguments),
+                "sparkSubmitParameters": f"--py-files {base}/helper.py {parameters}",
+            }
+        },
+        configurationOverrides={
+            "monitoringConfiguration": {
+                "s3MonitoringConfiguration": {"logUri": f"s3://{account.bucket}/artifacts/{A}/emr"}
+            }
+        },
+        tags={"testenv:env": A},
+        **more,
+    )
+    return str(answer["jobRunId"])
+
+
+def job(account: Account, job_id: str) -> dict[str, Any]:
+    emr = account.client("emr-serverless")
+    return dict(emr.get_job_run(applicationId=account.application, jobRunId=job_id)["jobRun"])
+
+
+def wait(account: Account, job_id: str, *states: str, seconds: float = 90) -> dict[str, Any]:
+    return until(lambda: run if (run := job(account, job_id))["state"] in states else None, seconds)
+
+
+@contextmanager
+def cancelled(account: Account, *job_ids: str) -> Iterator[None]:
+    """Leave no job behind."""
+    try:
+        yield
+    finally:
+        for job_id in job_ids:
+            if job(account, job_id)["state"] not in OVER:
+                account.client("emr-serverless").cancel_job_run(applicationId=account.application, jobRunId=job_id)
+                wait(account, job_id, *OVER)
+
+
+def drivers(job_id: str) -> list[psutil.Process]:
+    """Processes of a job: its folder is in their command line."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        if any(job_id in word for word in process.info["cmdline"] or []):
+            found.append(process)
+    return found
+
+
+def log(account: Account, job_id: str, stream: str) -> str:
+    key = f"artifacts/{A}/emr/applications/{account.application}/jobs/{job_id}/SPARK_DRIVER/{stream}.gz"
+    return gzip.decompress(account.client("s3").get_object(Bucket=account.bucket, Key=key)["Body"].read()).decode()
+
+
+class TestJobs:
+    def test_a_job_reads_and_writes_s3_as_its_role(self, account: Account, role: str) -> None:
+        base = f"s3://{account.bucket}/env/{A}"
+        mode = "--conf spark.emr-serverless.driverEnv.MODE=fast --conf spark.executor.memory=8g"
+        job_id = start(account, role, "transform.py", f"{base}/landing/in.json", f"{base}/lake/out", parameters=mode)
+        run = wait(account, job_id, *OVER)
+        assert run["state"] == "SUCCESS", run["stateDetails"]
+        output = log(account, job_id, "stdout")
+        assert "wrote 6 fast" in output
+        assert f"assumed-role/te-{A}/" in output
+        assert run["tags"] == {"testenv:env": A}
+        assert run["billedResourceUtilization"]["vCPUHour"] > 0
+        stored = account.client("s3").list_objects_v2(Bucket=account.bucket, Prefix=f"env/{A}/lake/out/")
+        assert any(entry["Key"].endswith(".parquet") for entry in stored["Contents"])
+
+    def test_a_job_cannot_read_beyond_its_prefix(self, account: Account, role: str) -> None:
+        source, target = (f"s3://{account.bucket}/env/{env_id}/landing/in.json" for env_id in (B, A))
+        run = wait(account, start(account, role, "transform.py", source, f"{target}.out"), *OVER)
+        assert run["state"] == "FAILED"
+        assert "AccessDenied" in run["stateDetails"]
+        assert f"env/{B}/landing/in.json" in run["stateDetails"]
+
+    def test_a_job_whose_code_its_role_cannot_read_fails_before_it_starts(self, account: Account, role: str) -> None:
+        run = wait(account, start(account, account.role_arn(B), "sleep.py"), *OVER)
+        assert run["state"] == "FAILED"
+        assert "before its driver started" in run["stateDetails"]
+
+    def test_cancelling_kills_the_driver(self, account: Account, role: str) -> None:
+        job_id = start(account, role, "sleep.py")
+        with cancelled(account, job_id):
+            wait(account, job_id, "RUNNING")
+            until(lambda: drivers(job_id) or None, 30)
+            account.client("emr-serverless").cancel_job_run(applicationId=account.application, jobRunId=job_id)
+            assert job(account, job_id)["state"] in ("CANCELLING", "CANCELLED")
+            wait(account, job_id, "CANCELLED")
+            assert drivers(job_id) == []
+
+    def test_jobs_beyond_the_capacity_wait(self, account: Account, role: str) -> None:
+        """The application has 4 vCPUs, a job takes 2."""
+        jobs = [start(account, role, "sleep.py") for _ in range(3)]
+        with cancelled(account, *reversed(jobs)):
+            for job_id in jobs[:2]:
+                wait(account, job_id, "RUNNING")
+            assert job(account, jobs[2])["state"] == "SCHEDULED"
+            account.client("emr-serverless").cancel_job_run(applicationId=account.application, jobRunId=jobs[0])
+            wait(account, jobs[2], "RUNNING")
+
+
+class TestRefusals:
+    def test_the_same_token_starts_one_job(self, account: Account, role: str) -> None:
+        token = uuid.uuid4().hex
+        first = start(account, role, "sleep.py", token=token)
+        with cancelled(account, first):
+            assert start(account, role, "sleep.py", token=token) == first
+
+    def test_a_role_that_does_not_exist_is_refused_at_once(self, account: Account) -> None:
+        with pytest.raises(ClientError, match="does not exist"):
+            start(account, account.role_arn("ci-nobody"), "sleep.py")
+
+    def test_an_option_that_is_not_taken_is_named(self, account: Account, role: str) -> None:
+        with pytest.raises(ClientError, match="--master"):
+            start(account, role, "sleep.py", parameters="--master yarn")
+
+
+def test_the_operator_of_the_amazon_provider_runs_a_job_unmodified(account: Account, role: str) -> None:
+    """In a process of its own: the hook reads its connection from the environment when Airflow is imported."""
+    script = f"""
+from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
+operator = EmrServerlessStartJobOperator(
+    task_id="t", application_id="{account.application}", execution_role_arn="{role}", name="by-operator",
+    job_driver={{"sparkSubmit": {{"entryPoint": "s3://{account.bucket}/env/{A}/code/helper.py"}}}},
+    configuration_overrides={{}}, waiter_delay=1, waiter_max_attempts=60, aws_conn_id=None)
+print("job", operator.execute({{"ti": None, "task_instance": None}}))
+"""
+    session = account.session(A)
+    environment = {
+        **{key: account.stack.env[key] for key in ("AWS_ENDPOINT_URL", "AWS_REGION")},
+        "AWS_DEFAULT_REGION": account.stack.env["AWS_REGION"],
+        "AWS_ACCESS_KEY_ID": session.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
+        "AWS_SESSION_TOKEN": session.session_token or "",
+        "AIRFLOW_HOME": str(account.stack.home / "data"),
+    }
+    answer = subprocess.run(
+        [REPO / ".venv/airflow/bin/python", "-W", "ignore", "-c", script],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    assert job(account, answer.stdout.split()[-1])["state"] == "SUCCESS"

@@ -1,0 +1,92 @@
+"""From a job run as the API states it to the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.aws.spark_submit import JobRefusedError, SparkJob, command, last_error, parse
+
+
+def driver(parameters: str = "", **more: Any) -> dict[str, Any]:
+    return {"sparkSubmit": {"entryPoint": "s3://b/job.py", "sparkSubmitParameters": parameters, **more}}
+
+
+def words(job: SparkJob) -> list[str]:
+    place = Path("/work")
+    return command(
+        job, spark_submit=place / "submit", jars=place / "jars", folder=place, endpoint="http://e", region="r"
+    )
+
+
+def setting(job: SparkJob, key: str) -> str:
+    return next(word.partition("=")[2] for word in words(job) if word.startswith(f"{key}="))
+
+
+class TestParse:
+    def test_options_are_taken_with_a_space_and_with_an_equals_sign(self) -> None:
+        job = parse(driver("--conf spark.a=1 --py-files=s3://b/x.py,s3://b/y.py --class 'a.B'"), None)
+        assert job.conf == {"spark.a": "1"}
+        assert job.py_files == ("s3://b/x.py", "s3://b/y.py")
+        assert job.main_class == "a.B"
+
+    def test_submit_parameters_win_over_spark_defaults(self) -> None:
+        defaults = {"classification": "spark-defaults", "properties": {"spark.a": "0", "spark.b": "2"}}
+        job = parse(driver("--conf spark.a=1"), {"applicationConfiguration": [defaults]})
+        assert job.conf == {"spark.a": "1", "spark.b": "2"}
+
+    def test_python_files_may_be_named_by_configuration(self) -> None:
+        assert parse(driver("--conf spark.submit.pyFiles=s3://b/x.py"), None).py_files == ("s3://b/x.py",)
+
+    def test_driver_environment(self) -> None:
+        job = parse(driver("--conf spark.emr-serverless.driverEnv.MODE=fast"), None)
+        assert job.driver_environment == {"MODE": "fast"}
+
+    @pytest.mark.parametrize("parameters", ["--master yarn", "--deploy-mode=cluster", "--conf"])
+    def test_what_is_not_taken_is_refused_by_name(self, parameters: str) -> None:
+        with pytest.raises(JobRefusedError, match=parameters.split()[0].split("=")[0]):
+            parse(driver(parameters), None)
+
+    def test_a_job_that_is_not_spark_is_refused(self) -> None:
+        with pytest.raises(JobRefusedError, match="sparkSubmit"):
+            parse({"hive": {}}, None)
+
+
+class TestCommand:
+    def test_a_job_cannot_choose_where_it_runs_nor_how_large(self) -> None:
+        job = parse(
+            driver("--conf spark.master=yarn --conf spark.driver.memory=64g --conf spark.executor.cores=4"), None
+        )
+        assert setting(job, "spark.master") == "local[2]"
+        assert setting(job, "spark.driver.memory") == "1g"
+        assert not any(word.startswith("spark.executor.cores") for word in words(job))
+
+    def test_a_job_chooses_what_it_may(self) -> None:
+        assert (
+            setting(parse(driver("--conf spark.sql.shuffle.partitions=7"), None), "spark.sql.shuffle.partitions") == "7"
+        )
+
+    def test_credentials_are_not_on_the_command_line(self) -> None:
+        provider = setting(parse(driver(), None), "spark.hadoop.fs.s3a.aws.credentials.provider")
+        assert provider == "com.amazonaws.auth.EnvironmentVariableCredentialsProvider"
+
+    def test_entry_point_and_arguments_come_last(self) -> None:
+        job = parse(driver(entryPointArguments=["--date", "2024-01-01"]), None)
+        assert words(job)[-3:] == ["s3://b/job.py", "--date", "2024-01-01"]
+
+
+class TestLastError:
+    def test_an_exception_of_python(self) -> None:
+        stdout = 'Traceback (most recent call last):\n  File "job.py", line 1\nValueError: no such day\n'
+        assert last_error(stdout, "24/01/01 WARN Foo: Error: x\n") == "ValueError: no such day"
+
+    def test_an_exception_of_the_jvm_comes_with_its_text(self) -> None:
+        python = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.json."
+        stdout = f"{python}\n: java.io.IOException: denied\n\tat x"
+        assert last_error(stdout, "").endswith("o1.json.: java.io.IOException: denied")
+
+    def test_without_an_exception_the_last_line(self) -> None:
+        assert last_error("", "one\ntwo\n") == "two"
+        assert last_error("", "") == "the driver wrote nothing"
