@@ -80,6 +80,7 @@ class Supervisor:
         write_private(self._conf, self.configuration(programs))
         environ = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environ |= {MARK: str(self._home.root), "PYTHONPATH": str(INCLUDE)}
+        environ["SPT_NOENV"] = "1"  # keeps setproctitle, which Airflow uses, from writing its titles over the mark
         command = [str(venv_bin("local", "supervisord")), "-c", str(self._conf)]
         answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         if answer.returncode:

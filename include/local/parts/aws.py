@@ -70,6 +70,7 @@ class Runner(Part):
 
 class Aws(Part):
     name = "aws"
+    after = ("runner",)
     port_names = ("aws",)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from local import envfile, ports
 from local.home import REPO, venv_bin
 from local.parts.airflow import Webserver
-from local.parts.aws import Aws, Runner, trust
+from local.parts.aws import Aws, trust
 from local.parts.base import Job, Part
 from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
@@ -18,7 +18,7 @@ class Environment(Job):
     """`stack.env` names the services that answer now, so that a stack of a few parts is of use too."""
 
     name = "environment"
-    after = (*(service.name for service in SERVICES), Runner.name)
+    after = tuple(service.name for service in SERVICES)
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -126,6 +126,8 @@ class Snowflake(Part):
             f"CREATE WAREHOUSE IF NOT EXISTS {PRODUCTION_WAREHOUSE} WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60",
             f"GRANT USAGE ON WAREHOUSE {PRODUCTION_WAREHOUSE} TO ROLE {WRITER}",
             f"GRANT USAGE ON WAREHOUSE {PRODUCTION_WAREHOUSE} TO ROLE {READER}",
+            # As Snowflake advises, so that administrators keep seeing what the role owns: also this, the next time.
+            f"GRANT ROLE {WRITER} TO ROLE SYSADMIN",
             f"CREATE DATABASE IF NOT EXISTS {production}",
             f"CREATE SCHEMA IF NOT EXISTS {production}.RAW",
             f"GRANT OWNERSHIP ON DATABASE {production} TO ROLE {WRITER}",
