@@ -14,10 +14,11 @@ from estate.production.world import build
 
 def fill(seed: int, scale: float, home: Path) -> None:
     """Fill all four systems and print the rows of each."""
-    from estate.production.stores import kafka, postgres, s3, snowflake
-
     settings = Settings.read(home / "production.env")
     os.environ.update(settings.trust)
+    # Only now: the clients look for certificate authorities when they are imported.
+    from estate.production.stores import kafka, postgres, s3, snowflake
+
     world = build(seed, scale)
     for store in (postgres, s3, kafka, snowflake):
         began = time.perf_counter()

@@ -1,7 +1,8 @@
 """Where production is, and the credentials that may write it.
 
-Environment variables `PRODUCTION_*`, or the file `production.env` of the embedded stack, which has them as `NAME=value`
-lines. A variable of the environment wins over the file.
+The file `production.env` of the embedded stack, which has them as `NAME=value` lines, or environment variables of the
+same names. Where there is a file it wins: its variables belong together, and a stray one of the shell's (a proxy's
+certificates, another stack's endpoint) must not come between them.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ class Settings:
 
     @classmethod
     def read(cls, file: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-        """The settings in `environ` and `file`, which need not exist.
+        """The settings in `file`, which need not exist, and `environ`.
 
         Raises `SettingsError`, naming all that is missing.
         """
-        known = {**_file_variables(file), **environ}
+        known = {**environ, **_file_variables(file)}
         missing: list[str] = []
 
         def get(name: str) -> str:
@@ -59,7 +60,8 @@ class Settings:
             return known.get(name, "")
 
         settings = cls(
-            postgres_url=get("PRODUCTION_POSTGRES_URL"),
+            # The stack writes the URL as SQLAlchemy wants it, with the driver's name in the scheme.
+            postgres_url=get("PRODUCTION_POSTGRES_URL").replace("postgresql+psycopg2://", "postgresql://", 1),
             bucket=get("PRODUCTION_BUCKET"),
             aws={
                 "endpoint_url": known.get("AWS_ENDPOINT_URL") or None,
