@@ -59,8 +59,9 @@ class Run:
 def look(plane: ControlPlane, dag_id: str, run_id: str, names: Mapping[str, str]) -> Run:
     """The run as it is now; its state is read before its tasks, so that an ended run has all of them."""
     run = plane.run(dag_id, run_id)
+    note = (run.get("note") or "").replace("**", "").replace("`", "")  # it is Markdown, for the grid
     tasks = sorted(plane.tasks(dag_id, run_id), key=lambda task: task["start_date"] or "9999")
-    return Run(dag_id, run_id, run["state"], run.get("note") or "", tuple(tasks), names)
+    return Run(dag_id, run_id, run["state"], note, tuple(tasks), names)
 
 
 def wait(

@@ -42,7 +42,7 @@ class RunPipelineOperator(TestenvOperator):
     def act(self, engine: Engine, context: Context) -> None:
         refuse_unknown_keys(context)
         task = engine.start_run(self.env_id, self.dag_to_run, self.logical_date)
-        what = f"{self.dag_to_run} in **{self.env_id}** for {self.logical_date}"
+        what = f"{self.dag_to_run} in {self.env_id} for {self.logical_date}"
         notes.note_run(context, f"{what} is running, as task `{task}`.")
         self.log.info("%s runs in %s as task %s", self.dag_to_run, self.env_id, task)
         self.defer(trigger=RunTrigger(task), method_name="finish", timeout=self.timeout)
@@ -51,7 +51,7 @@ class RunPipelineOperator(TestenvOperator):
         """The run has ended."""
         with airflow_errors():
             reason = self._print(event.get("reason", ""))
-        what = f"{self.dag_to_run} in **{self.env_id}** for {self.logical_date}"
+        what = f"{self.dag_to_run} in {self.env_id} for {self.logical_date}"
         if event["state"] != "succeeded":
             raise AirflowFailException(f"{what} failed: {reason or 'its log says why'}")
         notes.note_run(context, f"{what} succeeded.")
