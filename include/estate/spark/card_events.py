@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -39,7 +40,9 @@ def read_connection(secret: str) -> dict[str, Any]:
     """The librdkafka configuration in the SSM parameter `secret`. Raises `ValueError` if it holds none."""
     import boto3
 
-    parameter = boto3.client("ssm").get_parameter(Name=secret, WithDecryption=True)["Parameter"]["Value"]
+    # EMR sets AWS_REGION, which boto3 does not read.
+    client = boto3.client("ssm", region_name=os.environ.get("AWS_REGION"))
+    parameter = client.get_parameter(Name=secret, WithDecryption=True)["Parameter"]["Value"]
     try:
         extra = json.loads(parameter)["extra"]
         config = json.loads(extra) if isinstance(extra, str) else dict(extra)
