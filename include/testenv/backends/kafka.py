@@ -74,8 +74,10 @@ class KafkaBackend:
             case "user":
                 self._delete_user(names.kafka_user)
             case "acls":
-                self._admin.each("delete_acls", [bindings_of(names.kafka_user)])
-                self._delete_groups(names)
+                try:
+                    self._delete_groups(names)
+                finally:  # whoever still consumes is put out by this, and its group is empty when it comes to a retry
+                    self._admin.each("delete_acls", [bindings_of(names.kafka_user)])
             case "topic":
                 self._admin.delete_topics([resource.name])
             case "records":
@@ -135,8 +137,10 @@ class KafkaBackend:
         return with_rights | {Names(_owner(group)).kafka_user for group in self._groups(env_id)}
 
     def _groups(self, env_id: EnvId | None) -> list[str]:
-        listed = self._admin.call("list_consumer_groups").valid
-        return [group.group_id for group in listed if _is_of(group.group_id, env_id)]
+        listed = self._admin.call("list_consumer_groups")
+        if listed.errors:  # a broker that does not answer may have more
+            raise listed.errors[0]
+        return [group.group_id for group in listed.valid if _is_of(group.group_id, env_id)]
 
     def _delete_groups(self, names: Names) -> None:
         """Raises `Busy` while a group has members: stop what consumes, then try again."""

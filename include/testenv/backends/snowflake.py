@@ -127,7 +127,7 @@ class Account:
 
     @contextmanager
     def control(self, env_id: str = "") -> Iterator[SnowflakeConnection]:
-        """A session as the control plane. One that ended well is kept for the next, since logins are what takes long."""
+        """A session as the control plane. One that ended well is kept for the next, as logins take long."""
         login = {"user": self._config.user, "private_key": self._config.private_key}
         connection = self._kept() or self._open(login, env_id, role=self._config.role)
         try:
