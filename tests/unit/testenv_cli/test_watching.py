@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 from rich.console import Console
@@ -17,7 +18,7 @@ def run(*tasks: dict[str, Any]) -> Run:
 
 
 def shown(of: Run) -> str:
-    console = Console(width=120, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(table(of))
     return console.export_text()
 
