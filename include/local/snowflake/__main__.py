@@ -1,6 +1,7 @@
 """``python -m local.snowflake --port P --data DIR --certfile F --keyfile F --settings FILE``."""
 
 import argparse
+import warnings
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +21,7 @@ def main() -> None:
     parser.add_argument("--keyfile", required=True, help="its private key")
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of mode 0600, see settings.Settings")
     args = parser.parse_args()
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result")  # fakesnow fetches so, once a query
     settings = Settings.read(args.settings)
     engine = Engine(args.data, ObjectStore(settings))
     engine.catalog.bootstrap_admin(settings.admin_user.upper(), settings.admin_public_key)
@@ -30,6 +32,7 @@ def main() -> None:
         ssl_certfile=args.certfile,
         ssl_keyfile=args.keyfile,
         log_level="warning",
+        timeout_graceful_shutdown=2,  # seconds; clients keep their connections open for long
     )
 
 

@@ -213,7 +213,9 @@ def _reply(cursor: Cursor, rowtype: list[Any], type_id: int, total: int | None) 
 
 def _stats(rowtype: list[Any], rowset: list[list[str | None]]) -> dict[str, Any]:
     """Counts of rows as clients read them for a MERGE."""
-    counted = {_ROW_COUNTS[c["name"]]: int(v or 0) for c, v in zip(rowtype, rowset[0], strict=True) if c["name"] in _ROW_COUNTS}
+    counted = {
+        _ROW_COUNTS[c["name"]]: int(v or 0) for c, v in zip(rowtype, rowset[0], strict=True) if c["name"] in _ROW_COUNTS
+    }
     return {"stats": dict.fromkeys(_ROW_COUNTS.values(), 0) | {"numDmlDuplicates": 0} | counted} if counted else {}
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from fakesnow.transforms import upper_case_unquoted_identifiers
 from sqlglot import Expr, exp
 
 from local.snowflake.grants import Grant
@@ -21,7 +22,7 @@ class Created:
     copy_grants: bool = False
     transient: bool = False
     cluster_by: str | None = None
-    definition: str | None = None
+    definition: str | None = None  # of a view: the statement in DuckDB's terms, databases named as they were written
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,9 @@ def change_of(statement: Expr, session: Session) -> Change | None:
         case exp.Alter():
             if renamed := next((a for a in statement.args["actions"] if isinstance(a, exp.AlterRename)), None):
                 new = [p for p in (renamed.this.args.get("catalog"), renamed.this.args.get("db")) if p]
-                new_name = table_name(renamed.this, session) if new else (*name[:2], table_name(renamed.this, session)[2])
+                new_name = (
+                    table_name(renamed.this, session) if new else (*name[:2], table_name(renamed.this, session)[2])
+                )
                 return Renamed(kind, name, new_name)
             return Altered(name)
     return None
@@ -78,7 +81,7 @@ def change_of(statement: Expr, session: Session) -> Change | None:
 def _created(statement: exp.Create, kind: str, name: Name) -> Created:
     properties = statement.args.get("properties")
     cluster = properties and properties.find(exp.ClusterProperty)
-    keys = ", ".join(key.sql("snowflake") for key in cluster.expressions) if cluster else ""
+    keys = ", ".join(upper(key).sql("snowflake") for key in cluster.expressions) if cluster else ""
     return Created(
         kind,
         name,
@@ -86,8 +89,12 @@ def _created(statement: exp.Create, kind: str, name: Name) -> Created:
         copy_grants=bool(properties and properties.find(exp.CopyGrantsProperty)),
         transient=bool(properties and properties.find(exp.TransientProperty)),
         cluster_by=f"LINEAR({keys})" if keys else None,
-        definition=statement.expression.sql("snowflake") if kind == "VIEW" and statement.expression else None,
     )
+
+
+def upper(key: Expr) -> Expr:
+    """An expression with its unquoted identifiers as they are stored."""
+    return key.transform(upper_case_unquoted_identifiers)
 
 
 def apply(change: Change | None, session: Session) -> None:

@@ -7,6 +7,7 @@ from duckdb import DuckDBPyConnection
 from sqlglot import exp
 
 from local.snowflake import information_schema
+from local.snowflake.catalog import SCHEMA
 from local.snowflake.engine import Engine
 from local.snowflake.names import quote
 
@@ -20,8 +21,24 @@ def fill_database(engine: Engine, source: str, target: str) -> None:
     try:
         connection.execute(f"COPY FROM DATABASE {quote(source)} TO {quote(target)}")
         connection.execute(f"DROP SCHEMA {quote(target)}._fs_information_schema CASCADE")
+        _restore_full_names(engine, connection, source, target)
     finally:
         connection.close()
+
+
+def _restore_full_names(engine: Engine, connection: DuckDBPyConnection, source: str, target: str) -> None:
+    """Let views that name the source database go on reading it, as Snowflake's do: DuckDB forgets that they named it."""
+    views = engine.catalog.rows(
+        f"SELECT schema, name, definition FROM {SCHEMA}.relations WHERE database = ? AND definition IS NOT NULL",
+        [source],
+    )
+    for schema, name, definition in views:
+        statement = sqlglot.parse_one(definition, read="duckdb")
+        created = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        if any(table is not created and table.catalog == source for table in statement.find_all(exp.Table)):
+            created.replace(sqlglot.parse_one(quote(target, schema, name), read="duckdb", into=exp.Table))
+            statement.set("replace", True)
+            connection.execute(statement.sql("duckdb"))
 
 
 def fill_schema(engine: Engine, source: tuple[str, ...], target: tuple[str, ...]) -> None:
@@ -58,7 +75,9 @@ def _copy_tables(connection: DuckDBPyConnection, source: tuple[str, ...], target
     ).fetchall()
     for name, ddl in tables:
         place = quote(*target, name)
-        connection.execute(re.sub(r"^CREATE TABLE .*?\(", lambda _, p=place: f"CREATE TABLE {p}(", ddl, count=1, flags=re.S))
+        connection.execute(
+            re.sub(r"^CREATE TABLE .*?\(", lambda _, p=place: f"CREATE TABLE {p}(", ddl, count=1, flags=re.S)
+        )
         connection.execute(f"INSERT INTO {place} SELECT * FROM {quote(*source, name)}")
 
 
@@ -76,5 +95,3 @@ def _copy_views(connection: DuckDBPyConnection, source: tuple[str, ...], target:
         created = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         created.replace(sqlglot.parse_one(quote(*target, name), read="duckdb", into=exp.Table))
         connection.execute(statement.sql("duckdb"))
-
-

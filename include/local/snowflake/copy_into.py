@@ -236,7 +236,7 @@ def _transformed(query: exp.Select, relation: file_formats.Relation, shown: str)
         return node
 
     rewritten = query.transform(replace)
-    rewritten.set("from_", exp.From(this=exp.maybe_parse(relation.sql, into=exp.Table, dialect="duckdb")))
+    rewritten.set("from_", exp.From(this=exp.Var(this=relation.sql)))
     return rewritten.sql("duckdb")
 
 
@@ -262,7 +262,8 @@ def _reply(location: Location, loaded: list[tuple[StoredFile, int]], skipped: li
     nothing = [None] * 3
     rows = [(stages.shown_name(location, f), "LOADED", n, n, 1, 0, None, *nothing) for f, n in loaded]
     rows += [
-        (stages.shown_name(location, f), "LOAD_SKIPPED", 0, 0, 1, 1, "File was loaded before.", *nothing) for f in skipped
+        (stages.shown_name(location, f), "LOAD_SKIPPED", 0, 0, 1, 1, "File was loaded before.", *nothing)
+        for f in skipped
     ]
     if not rows:
         return _NOTHING

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +61,8 @@ class Cursor(FakeSnowflakeCursor):
         self._typed_ctas = False
         self._after_ctas: list[str] = []
         self._bindings: Any = None
+        self._change: changes.Change | None = None
+        self._parsed: Expr | None = None
 
     def execute(
         self, command: str, params: Sequence[Any] | dict[Any, Any] | None = None, *args: Any, **kwargs: Any
@@ -147,6 +150,7 @@ class Cursor(FakeSnowflakeCursor):
         bindings = list(self._bindings) if isinstance(self._bindings, (list, tuple)) else self._bindings
         resolved = expression.copy().transform(lambda e: fakesnow_identifier(e, bindings))
         _refuse_commands(resolved)
+        privileges.refuse_foreign(resolved)
         super().check_db_and_schema(expression)
         privileges.check(resolved, self.session)
         self._parsed = resolved
@@ -184,6 +188,8 @@ class Cursor(FakeSnowflakeCursor):
         expression = temporary.rewrite(expression, self.session)
         expression = expression.transform(functions.rewrite, session=self.session)
         transformed = super()._transform(expression, params)
+        if isinstance(self._change, changes.Created) and self._change.kind == "VIEW":
+            self._change = replace(self._change, definition=transformed.sql("duckdb"))
         if shown is not None and isinstance(transformed, exp.Select):
             return visibility.limit(shown, transformed, self.session)
         if self._typed_ctas:
@@ -195,6 +201,8 @@ class Cursor(FakeSnowflakeCursor):
         if not (table := create.find(exp.Table)):
             return
         place = (table.catalog or self.session.database, table.db or self.session.schema, table.name)
+        if place[0] == "temp":
+            return
         if lengths := create.args.pop("text_lengths", None):
             self._after_ctas.append(info_schema.insert_text_lengths_sql(*place, lengths))
         if comment := create.args.pop("table_comment", None):
@@ -208,10 +216,22 @@ class Cursor(FakeSnowflakeCursor):
                 super()._execute(counts)
             case exp.Copy():
                 self.reply(copy_into.run(self, transformed))
+            case exp.Create() if transformed.find(exp.TemporaryProperty) and transformed.kind in ("TABLE", "VIEW"):
+                self._create_temporary(transformed, params)
             case _:
                 super()._execute(transformed, params)
                 if isinstance(transformed, (exp.Comment, exp.Alter)):
                     super()._execute(sqlglot.parse_one(SUCCESS, read="duckdb"))
+
+    def _create_temporary(self, create: exp.Create, params: Any) -> None:
+        """Without the load history that fakesnow would look for, which DuckDB's temporary catalog cannot hold."""
+        table = privileges.target_of(create)
+        name = table.name.rpartition(".")[2]
+        self._duck_conn.execute(create.sql("duckdb"), params)
+        if lengths := create.args.get("text_lengths"):
+            self.session.engine.catalog.rows(info_schema.insert_text_lengths_sql("temp", "main", table.name, lengths))
+        self.reply(status(f"{create.kind.capitalize()} {name} successfully created."))
+        self._last_transformed = create
 
     def _begin_if_needed(self, statement: exp.Merge, params: Any) -> str:
         if not self.session._autocommit and not self.session._in_transaction:

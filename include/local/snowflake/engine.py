@@ -132,6 +132,7 @@ class Engine:
         self.connection.execute(f"ATTACH {literal(str(self.folder / 'account.duckdb'))} AS _fs_global")
         self.connection.execute(info_schema.fs_global_creation_sql())
         self.connection.execute(show.fs_global_creation_sql())
+        self.connection.execute(macros.creation_sql("memory"))  # for sessions that have no current database
 
     def _attach_databases(self) -> None:
         for item in self.catalog.objects("DATABASE"):
@@ -159,5 +160,3 @@ class Engine:
 def _unlink(path: Path) -> None:
     for suffix in ("", ".wal"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-

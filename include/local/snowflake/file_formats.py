@@ -140,7 +140,9 @@ def row_query(relation: Relation, file_format: FileFormat, targets: list[tuple[s
 def _matched(relation: Relation, name: str, kind: str, match: str) -> str:
     if not relation.columns and relation.value:
         key = name if match == "CASE_SENSITIVE" else name.lower()
-        keys = f"list_filter(json_keys({relation.value}), lambda k: {'k' if match == 'CASE_SENSITIVE' else 'lower(k)'} = "
+        keys = (
+            f"list_filter(json_keys({relation.value}), lambda k: {'k' if match == 'CASE_SENSITIVE' else 'lower(k)'} = "
+        )
         extract = "json_extract" if kind == "JSON" else "json_extract_string"
         pointer = "'/' || replace(replace(k, '~', '~0'), '/', '~1')"
         return f"list_transform({keys}{literal(key)}), lambda k: {extract}({relation.value}, {pointer}))[1]"

@@ -2,36 +2,62 @@
 
 import re
 
+import duckdb
 from fakesnow.transforms import transforms as fakesnow_transforms
 from sqlglot import Expr, exp
 
 from local.snowflake.history import TABLE as HISTORY_TABLE
+from local.snowflake.privileges import is_account_usage
 from local.snowflake.session import Session
 
 _SHORT_OFFSET = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-])(\d)")
 _HASH_MODULUS = 9223372036854775783  # the largest prime below 2**63: the sum of 64-bit hashes folded into a NUMBER
 
+_RESERVED = {
+    word
+    for (word,) in duckdb.connect()
+    .execute("SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')")
+    .fetchall()
+}
+"""Words that DuckDB reserves and Snowflake may not, such as AT: quoted where they are names."""
+
 
 def rewrite(node: Expr, session: Session) -> Expr:
     """One node of a statement's tree, in DuckDB's terms. For use with ``Expr.transform``."""
     match node:
-        case exp.CurrentRole():
-            return exp.Literal.string(session.role)
-        case exp.CurrentUser():
-            return exp.Literal.string(session.user)
-        case exp.CurrentWarehouse():
-            return exp.Literal.string(session.warehouse) if session.warehouse else exp.null()
+        case (
+            exp.CurrentRole() | exp.CurrentUser() | exp.CurrentWarehouse() | exp.CurrentDatabase() | exp.CurrentSchema()
+        ):
+            return _current(node, session)
+        case exp.Identifier() if not node.args.get("quoted") and node.name.lower() in _RESERVED:
+            return exp.to_identifier(node.name.upper(), quoted=True)
         case exp.Div():
             return _divide(node)
         case exp.HashAgg():
             return _hash_agg(node)
         case exp.TableFromRows() if _calls_query_history(node.this):
             return _query_history(session)
-        case exp.Table() if _is_account_usage(node):
+        case exp.Table() if is_account_usage(node):
             return _query_history(session, alias=node.alias)
         case exp.Literal() if node.is_string and (found := _SHORT_OFFSET.fullmatch(node.name)):
             return exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00")
     return node
+
+
+def _current(node: Expr, session: Session) -> Expr:
+    value = {
+        exp.CurrentRole: session.role,
+        exp.CurrentUser: session.user,
+        exp.CurrentWarehouse: session.warehouse,
+        exp.CurrentDatabase: session.database,
+        exp.CurrentSchema: session.schema,
+    }[type(node)]
+    shown = exp.Literal.string(value) if value else exp.null()
+    return (
+        exp.alias_(shown, f"{node.key.replace('current', 'current_').upper()}()", quoted=True)
+        if isinstance(node.parent, exp.Select)
+        else shown
+    )
 
 
 def _divide(node: exp.Div) -> Expr:
@@ -61,10 +87,6 @@ def _hash_agg(node: exp.HashAgg) -> Expr:
 
 def _calls_query_history(call: Expr) -> bool:
     return isinstance(call, exp.Dot) and call.expression.name.upper().startswith("QUERY_HISTORY")
-
-
-def _is_account_usage(table: exp.Table) -> bool:
-    return [part.name.upper() for part in table.parts] == ["SNOWFLAKE", "ACCOUNT_USAGE", "QUERY_HISTORY"]
 
 
 def _query_history(session: Session, alias: str = "") -> Expr:

@@ -6,6 +6,8 @@ from datetime import datetime
 
 import duckdb
 
+from local.snowflake.catalog import insert
+
 TABLE = "_fs_global._account.query_history"
 _KEPT = 50_000
 _TEXT_LIMIT = 100_000
@@ -66,7 +68,7 @@ class History:
             if not pending:
                 return
             rows = [(q.query_id, q.query_text[:_TEXT_LIMIT], *astuple(q)[2:]) for q in pending]
-            self._connection.executemany(f"INSERT INTO {TABLE} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            insert(self._connection, TABLE, rows)
             self._connection.execute(
                 f"DELETE FROM {TABLE} WHERE START_TIME < "
                 f"(SELECT START_TIME FROM {TABLE} ORDER BY START_TIME DESC LIMIT 1 OFFSET {_KEPT})"

@@ -104,5 +104,3 @@ def _start(session: Session, database: str, schema: str) -> None:
 
 def _truth(value: Any) -> bool:
     return str(value).lower() != "false"
-
-

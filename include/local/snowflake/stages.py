@@ -87,9 +87,7 @@ def require_allowed(session: Session, integration: str | None, url: str) -> None
     found = session.engine.catalog.find("INTEGRATION", integration)
     if not found:
         raise errors.missing("Integration", integration)
-    allowed, blocked = (
-        found.properties.get(f"STORAGE_{word}_LOCATIONS") or [] for word in ("ALLOWED", "BLOCKED")
-    )
+    allowed, blocked = (found.properties.get(f"STORAGE_{word}_LOCATIONS") or [] for word in ("ALLOWED", "BLOCKED"))
     covers = [location for location in allowed if location == "*" or _inside(url, location)]
     if not found.properties.get("ENABLED") or not covers or any(_inside(url, location) for location in blocked):
         raise errors.error(

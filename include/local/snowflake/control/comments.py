@@ -47,5 +47,7 @@ STATEMENTS = (
     control("COMMENT [IF EXISTS] ON TABLE|VIEW|(?:DYNAMIC\\s+TABLE) <name:name> IS <comment:string>", on_relation),
     control(f"COMMENT [IF EXISTS] ON COLUMN <name:{_COLUMN_NAME}> IS <comment:string>", on_column),
     control("ALTER TABLE|VIEW [IF EXISTS] <name:name> SET COMMENT = <comment:string>", on_relation),
-    control(f"ALTER TABLE|VIEW <name:name> ALTER|MODIFY <columns:(?:COLUMN\\s+)?{IDENTIFIER}\\s+COMMENT\\s.*>", on_columns),
+    control(
+        f"ALTER TABLE|VIEW <name:name> ALTER|MODIFY <columns:(?:COLUMN\\s+)?{IDENTIFIER}\\s+COMMENT\\s.*>", on_columns
+    ),
 )

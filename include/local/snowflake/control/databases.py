@@ -72,7 +72,9 @@ def comment_on(cursor: Cursor, match: re.Match[str]) -> str:
 
     name, catalog = fold(match["name"]), cursor.session.engine.catalog
     require_object("DATABASE", name, ("MODIFY",), cursor.session)
-    catalog.put(AccountObject("DATABASE", name, unquote_string(match["comment"]), catalog.find("DATABASE", name).properties))
+    catalog.put(
+        AccountObject("DATABASE", name, unquote_string(match["comment"]), catalog.find("DATABASE", name).properties)
+    )
     return SUCCESS
 
 

@@ -12,7 +12,15 @@ from local.snowflake.names import quote, split
 from local.snowflake.privileges import Need
 
 _KIND = "DYNAMIC TABLE"
-_PROPERTIES = {"TARGET_LAG", "WAREHOUSE", "REFRESH_MODE", "INITIALIZE", "COMMENT", "INITIALIZATION_WAREHOUSE", "SCHEDULER"}
+_PROPERTIES = {
+    "TARGET_LAG",
+    "WAREHOUSE",
+    "REFRESH_MODE",
+    "INITIALIZE",
+    "COMMENT",
+    "INITIALIZATION_WAREHOUSE",
+    "SCHEDULER",
+}
 _CLUSTER = re.compile(r"CLUSTER\s+BY\s*\(([^)]*)\)", re.I)
 
 

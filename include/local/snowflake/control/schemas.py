@@ -68,7 +68,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
         database = session.database
     found = cursor.query(
         "SELECT database_name, schema_name FROM duckdb_schemas() "
-        "WHERE schema_name NOT IN ('main', 'pg_catalog', '_fs_information_schema', 'information_schema') ORDER BY 1, 2")
+        "WHERE schema_name NOT IN ('main', 'pg_catalog', '_fs_information_schema', 'information_schema') ORDER BY 1, 2"
+    )
     rows = [
         (d, s, "N", "Y" if (d, s) == (session.database, session.schema) else "N", grants.owner("SCHEMA", (d, s)))
         for d, s in [*found, *((d, "INFORMATION_SCHEMA") for d in sorted(session.engine.database_names()))]
@@ -101,7 +102,9 @@ def _drop(cursor: Cursor, name: tuple[str, ...]) -> None:
     if (session.database, session.schema) == name:
         session.use(name[0])
     cursor.query(f"DROP SCHEMA {quote(*name)} CASCADE")
-    cursor.query(f"DELETE FROM {quote(name[0])}._fs_information_schema._fs_load_history WHERE SCHEMA_NAME = ?", [name[1]])
+    cursor.query(
+        f"DELETE FROM {quote(name[0])}._fs_information_schema._fs_load_history WHERE SCHEMA_NAME = ?", [name[1]]
+    )
     with catalog.lock:
         catalog.grants.drop_object("SCHEMA", name)
         catalog.drop_relations(name)
@@ -115,4 +118,3 @@ STATEMENTS = (
     control("USE SCHEMA <name:name>", use),
     control("SHOW [TERSE] SCHEMAS [LIKE <like:string>] [IN [DATABASE] <database:id>] [limit: LIMIT \\d+]", show),
 )  # fmt: skip
-

@@ -134,7 +134,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
         container = tuple(filter(None, (session.database, session.schema)))
     rows = session.engine.catalog.rows(
         f"SELECT created_on, name, database_name, schema_name, url, owner, comment, type, storage_integration "
-        f"FROM {stages.TABLE} ORDER BY 3, 4, 2")
+        f"FROM {stages.TABLE} ORDER BY 3, 4, 2"
+    )
     shown = [
         row for row in rows
         if (row[2], row[3])[: len(container)] == container and like(match, row[1])

@@ -10,7 +10,6 @@ import boto3
 import httpx
 import pytest
 from snowflake.connector import SnowflakeConnection
-
 from tests.integration.local.snowflake.support import (
     AWS,
     BUCKET,
@@ -65,7 +64,10 @@ def admin_connection(server: Server) -> Iterator[SnowflakeConnection]:
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
     """A name for the objects of this test, unlike any other test's."""
-    return re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))[:40].strip("_").upper() + f"_{time.time_ns() % 10**6}"
+    return (
+        re.sub(r"\W+", "_", request.node.name.removeprefix("test_"))[:40].strip("_").upper()
+        + f"_{time.time_ns() % 10**6}"
+    )
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import datetime
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -68,6 +69,11 @@ class Server:
     s3_endpoint: str
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """What trusts the server."""
+        return ssl.create_default_context(cafile=str(self.ca))
+
     def start(self) -> None:
         """Start the server on its folder and wait until it answers."""
         command = [PYTHON, "-m", "local.snowflake", "--port", str(self.port), "--data", self.folder / "data",
@@ -77,7 +83,7 @@ class Server:
         environment = {"PYTHONPATH": str(ROOT / "include"), "PATH": os.environ["PATH"]}
         self.process = subprocess.Popen([str(part) for part in command], env=environment, stderr=log, stdout=log)
         log.close()
-        wait_for(lambda: httpx.get(f"https://localhost:{self.port}/healthz", verify=str(self.ca)).status_code == 200,
+        wait_for(lambda: httpx.get(f"https://localhost:{self.port}/healthz", verify=self.tls).status_code == 200,
                  self.process, self.folder / "server.log")  # fmt: skip
 
     def stop(self, *, kill: bool = False) -> None:
