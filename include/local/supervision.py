@@ -18,9 +18,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from local.errors import StackError
 from local.home import INCLUDE, Home, venv_bin, write_private
-
-# Set for the supervisor and so for all that descends from it, and for nothing else: how `down` knows its own.
-MARK = "TESTENV_STACK_MARK"
+from local.launch import MARK
 
 # What parts may see of the environment `up` is called in: never its credentials, its PYTHONPATH or Airflow settings.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME", "PYTHONDONTWRITEBYTECODE")
@@ -150,7 +148,7 @@ class Supervisor:
 
     def _is_marked(self, process: psutil.Process) -> bool:
         try:
-            return process.environ().get(MARK) == str(self._home.root)
+            return bool(process.environ().get(MARK) == str(self._home.root))
         except (psutil.Error, OSError):
             return False
 
@@ -165,7 +163,7 @@ class Supervisor:
 
     def configuration(self, programs: Sequence[Program]) -> str:
         """`supervisord.conf`: starts nothing by itself, restarts what dies, stops each with its whole process group."""
-        sections = {
+        sections: dict[str, dict[str, object]] = {
             "unix_http_server": {
                 "file": self._socket,
                 "chmod": "0600",

@@ -169,7 +169,7 @@ def execute(
 def query(connection: Connection, statement: str, *values: object) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def ensure_role(site: Site, connection: Connection, role: str, attributes: str = "") -> None:

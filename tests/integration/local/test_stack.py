@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +14,13 @@ import psycopg2
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
-from tests.conftest import RunningStack, local, new_home, read_env
+from tests.conftest import REPO, RunningStack, local, new_home, read_env
 
-from local import ports
+from local import envfile, ports
 from local.home import Home
+from local.launch import MARK
 from local.secret_store import SecretStore
 from local.settings import Settings
-from local.supervision import MARK
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -266,3 +267,19 @@ class TestKafka:
             reader.delete_topics(["seen"], request_timeout=10)["seen"].result()
         with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
             self.create(reader, "mine")
+
+
+def test_what_a_killed_part_leaves_is_gone_when_it_comes_back(tmp_path: Path) -> None:
+    """A part that forks workers and is killed leaves them; the next of its kind must not live beside them."""
+    environ = envfile.write(tmp_path / "part.env", {"PATH": os.environ["PATH"]})
+    launch = [REPO / ".venv/local/bin/python", "-m", "local.launch", environ]
+    mark = {MARK: str(tmp_path), "PYTHONPATH": str(REPO / "include")}
+    first = subprocess.Popen([*launch, "sh", "-c", "sleep 300 & echo $!; wait"], env=mark, process_group=0, stdout=-1)
+    assert first.stdout
+    worker = psutil.Process(int(first.stdout.readline()))
+    first.kill()
+    first.wait()
+    assert worker.is_running()
+    subprocess.run([*launch, "true"], env=mark, process_group=0, check=True)
+    psutil.wait_procs([worker], timeout=10)
+    assert not worker.is_running()

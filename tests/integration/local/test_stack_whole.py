@@ -19,8 +19,8 @@ from botocore.exceptions import ClientError
 from snowflake.connector import SnowflakeConnection
 from tests.conftest import RunningStack, local
 
+from local.launch import MARK
 from local.secret_store import SecretStore
-from local.supervision import MARK
 from testenv.config import Config
 
 
