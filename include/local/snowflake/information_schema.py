@@ -25,7 +25,7 @@ ACCOUNT_VIEWS = f"""
 CREATE OR REPLACE VIEW {_FS}._fs_show_objects AS
 SELECT coalesce(r.created, to_timestamp(0)) AS created_on, t.table_name AS name, t.table_catalog AS database_name,
   t.table_schema AS schema_name,
-  CASE WHEN t.table_type <> 'BASE TABLE' THEN t.table_type WHEN r.transient THEN 'TRANSIENT' ELSE 'TABLE' END AS kind,
+  CASE WHEN t.table_type = 'BASE TABLE' THEN 'TABLE' ELSE t.table_type END AS kind,
   coalesce(x.comment, v.comment, d.comment, '') AS comment, coalesce(r.cluster_by, '') AS cluster_by,
   coalesce(d.estimated_size, 0) AS rows, 0 AS bytes, g.grantee AS owner, 1 AS retention_time,
   'ROLE' AS owner_role_type, 'N' AS is_hybrid,
@@ -33,12 +33,15 @@ SELECT coalesce(r.created, to_timestamp(0)) AS created_on, t.table_name AS name,
 {_RELATIONS};
 
 CREATE OR REPLACE VIEW {_FS}._fs_show_tables AS
-SELECT created_on, name, kind, database_name, schema_name, comment, cluster_by, rows, bytes, owner, retention_time,
+SELECT o.created_on, o.name, CASE WHEN r.transient THEN 'TRANSIENT' ELSE 'TABLE' END AS kind, o.database_name,
+  o.schema_name, o.comment, o.cluster_by, o.rows, o.bytes, o.owner, o.retention_time,
   'OFF' AS automatic_clustering, 'OFF' AS change_tracking, 'OFF' AS search_optimization,
   NULL AS search_optimization_progress, NULL AS search_optimization_bytes, 'N' AS is_external,
   'N' AS enable_schema_evolution, owner_role_type, 'N' AS is_event, NULL AS budget, is_hybrid, is_iceberg, is_dynamic,
   'N' AS is_immutable
-FROM {_FS}._fs_show_objects WHERE kind IN ('TABLE', 'TRANSIENT');
+FROM {_FS}._fs_show_objects o
+LEFT JOIN {SCHEMA}.relations r ON (r.database, r.schema, r.name) = (o.database_name, o.schema_name, o.name)
+WHERE o.kind = 'TABLE';
 
 CREATE OR REPLACE VIEW {_FS}._fs_show_views AS
 SELECT o.created_on, o.name, '' AS reserved, o.database_name, o.schema_name, o.owner, o.comment, v.sql AS text,
