@@ -8,6 +8,7 @@ set, the data interval is that of the scheduled run with this logical date, and 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -96,8 +97,8 @@ def execute(dag: DAG, logical_date: datetime) -> Outcome:
 
 def import_tables() -> None:
     """Load all of Airflow's models: tables refer to each other by name, and to those of the user management."""
-
     import_all_models()
+    importlib.import_module("airflow.providers.fab.auth_manager.models")
 
 
 def scheduled_interval(dag: DAG, logical_date: datetime) -> DataInterval:
@@ -198,9 +199,11 @@ class _Execution:
             self._run_with_triggers(instance)
         except AirflowTaskTerminated as terminated:  # Airflow's own handler of SIGTERM, which has called on_kill
             raise RunStopped from terminated
-        except Exception as error:  # noqa: BLE001 (a task may raise anything; it is reported as the task's failure)
+        except Exception as error:
             if not self.session.is_active:  # the failure was the database's
                 self.session.rollback()
+            if instance.state == TaskInstanceState.RUNNING:  # Airflow failed around the task, and did not say so
+                log.exception("task %s could not be run", name)
             self.errors.setdefault(name, f"{name}: {type(error).__name__}: {error}")
         finally:
             signal.signal(signal.SIGTERM, _stop)  # Airflow leaves its own in place
