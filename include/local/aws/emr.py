@@ -19,7 +19,7 @@ from moto.emrserverless.exceptions import ResourceNotFoundException, ValidationE
 from moto.emrserverless.models import Application, EMRServerlessBackend, JobRun, emrserverless_backends
 
 from local.aws import roles, spark_submit
-from local.aws.job_run import JobProcess, Outcome
+from local.aws.job_run import JobProcess, Outcome, Plan
 from local.aws.settings import Settings
 from local.aws.stable_ids import application_id
 
@@ -85,11 +85,7 @@ class RunningBackend(EMRServerlessBackend):
             run.created_at = run.updated_at = utcnow()
             folder = self.settings.work_dir / "emr" / run.id
             folder.mkdir(parents=True)
-            monitoring = configuration.get("monitoringConfiguration", {}).get("s3MonitoringConfiguration", {})
-            log_url = monitoring.get("logUri")
-            if log_url:
-                log_url = f"{log_url.rstrip('/')}/applications/{run.application_id}/jobs/{run.id}"
-            process = self._processes[run.id] = JobProcess(job, folder, self.settings, log_url)
+            process = self._processes[run.id] = JobProcess(job, folder, self.settings)
             run.state = "SCHEDULED"
             self._enqueue(run, partial(self._run, run, process))
         return run
@@ -167,7 +163,7 @@ class RunningBackend(EMRServerlessBackend):
         )
         outcome = Outcome("FAILED", "The stand-in failed while it ran the job; see its log.")
         try:
-            outcome = process.run(session, timeout, partial(self._started, run))
+            outcome = process.run(session, Plan(timeout, _log_url(run), partial(self._started, run)))
         finally:
             seconds = (utcnow() - began).total_seconds()
             run.total_execution_duration_seconds = round(seconds)
@@ -189,6 +185,15 @@ class RunningBackend(EMRServerlessBackend):
     @staticmethod
     def _note(run: JobRun, state: str, details: str) -> None:
         run.state, run.state_details, run.updated_at = state, details, utcnow()
+
+
+def _log_url(run: JobRun) -> str | None:
+    """Where EMR would keep this run's logs: below the URI that the run was started with."""
+    configuration: Any = run.configuration_overrides or {}
+    monitoring = configuration.get("monitoringConfiguration", {}).get("s3MonitoringConfiguration", {})
+    if not monitoring.get("logUri"):
+        return None
+    return f"{monitoring['logUri'].rstrip('/')}/applications/{run.application_id}/jobs/{run.id}"
 
 
 def install(settings: Settings, endpoint: str) -> None:

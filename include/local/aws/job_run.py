@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.aws import spark_submit
+from local.aws import class_archive, spark_submit
 from local.aws.processes import end_group
 from local.aws.roles import RoleRefusedError, Session
 from local.aws.settings import Settings
@@ -30,11 +30,22 @@ class Outcome:
     details: str
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done around a driver: `started` is called once it is there; it gets `timeout` seconds; its output
+    goes to `log_url`, if that is not None.
+    """
+
+    timeout: float
+    log_url: str | None
+    started: Callable[[], None]
+
+
 class JobProcess:
     """The execution of one job. `run` blocks; `cancel` may be called from another thread at any time."""
 
-    def __init__(self, job: spark_submit.SparkJob, folder: Path, settings: Settings, log_url: str | None) -> None:
-        self.job, self.folder, self.log_url = job, folder, log_url
+    def __init__(self, job: spark_submit.SparkJob, folder: Path, settings: Settings) -> None:
+        self.job, self.folder = job, folder
         self._settings = settings
         self._cancelled = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,37 +59,28 @@ class JobProcess:
         if process is not None:
             end_group(process, KILL_GRACE)
 
-    def run(self, session: Callable[[], Session], timeout: float, started: Callable[[], None]) -> Outcome:
-        """Run to the end. `session` mints the role's credentials; `started` is called once the driver process is
-        there.
-        """
+    def run(self, session: Callable[[], Session], plan: Plan) -> Outcome:
+        """Run to the end. `session` mints the role's credentials."""
         try:
             credentials = session()
             job = self._fetch(credentials)
         except (RoleRefusedError, ClientError, BotoCoreError) as error:
             return Outcome("FAILED", f"Job failed before its driver started: {error}")
-        outcome = self._drive(job, credentials, timeout, started)
+        outcome = self._drive(job, credentials, plan)
         try:
-            self._store_logs(credentials)
+            self._store_logs(credentials, plan.log_url)
         except (ClientError, BotoCoreError) as error:
-            return replace(outcome, details=f"{outcome.details} (logs not stored at {self.log_url}: {error})".strip())
+            return replace(outcome, details=f"{outcome.details} (logs not stored at {plan.log_url}: {error})".strip())
         finally:
             for scratch in ("local", "hadoop", "warehouse"):
                 shutil.rmtree(self.folder / scratch, ignore_errors=True)
         return outcome
 
-    def _drive(
-        self, job: spark_submit.SparkJob, session: Session, timeout: float, started: Callable[[], None]
-    ) -> Outcome:
-        settings = self._settings
-        words = spark_submit.command(
-            job,
-            spark_submit=settings.spark_submit,
-            jars=settings.spark_jars,
-            folder=self.folder,
-            endpoint=session.endpoint,
-            region=session.region,
-        )
+    def _drive(self, job: spark_submit.SparkJob, session: Session, plan: Plan) -> Outcome:
+        submit, jars = self._settings.spark_submit, self._settings.spark_jars
+        java = class_archive.options(submit, jars)
+        place = spark_submit.Place(submit, jars, self.folder, session.endpoint, session.region, java)
+        words = spark_submit.command(job, place)
         spark_submit.log_configuration(self.folder).write_text(spark_submit.LOG_PROPERTIES)
         with self._log("stdout").open("wb") as out, self._log("stderr").open("wb") as error, self._lock:
             if self._cancelled.is_set():
@@ -86,13 +88,13 @@ class JobProcess:
             self._process = subprocess.Popen(
                 words, env=self._environment(session), cwd=self.folder, stdout=out, stderr=error, start_new_session=True
             )
-        started()
+        plan.started()
         try:
-            code = self._process.wait(timeout)
+            code = self._process.wait(plan.timeout)
         except subprocess.TimeoutExpired:
             end_group(self._process, KILL_GRACE)
             return Outcome(
-                "CANCELLED", f"Job was cancelled: it ran longer than its timeout of {timeout / 60:g} minutes."
+                "CANCELLED", f"Job was cancelled: it ran longer than its timeout of {plan.timeout / 60:g} minutes."
             )
         if self._cancelled.is_set():
             return Outcome("CANCELLED", "Job was cancelled.")
@@ -115,6 +117,7 @@ class JobProcess:
             "TZ": "UTC",
             "PYSPARK_PYTHON": python,
             "PYSPARK_DRIVER_PYTHON": python,
+            "SPARK_LAUNCHER_OPTS": " ".join(class_archive.QUICK_START),
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYTHONUNBUFFERED": "1",
@@ -144,13 +147,13 @@ class JobProcess:
             files=tuple(map(local, job.files)),
         )
 
-    def _store_logs(self, session: Session) -> None:
+    def _store_logs(self, session: Session, log_url: str | None) -> None:
         """As EMR lays them out: `LOG_URL/applications/APP/jobs/JOB/SPARK_DRIVER/{stdout,stderr}.gz`."""
-        if not self.log_url:
+        if not log_url:
             return
         s3 = session.s3()
         for stream in ("stdout", "stderr"):
-            bucket, key = _bucket_and_key(f"{self.log_url.rstrip('/')}/SPARK_DRIVER/{stream}.gz")
+            bucket, key = _bucket_and_key(f"{log_url.rstrip('/')}/SPARK_DRIVER/{stream}.gz")
             content = self._log(stream).read_bytes() if self._log(stream).exists() else b""
             s3.put_object(Bucket=bucket, Key=key, Body=gzip.compress(content, mtime=0))
 

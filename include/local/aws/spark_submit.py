@@ -119,22 +119,42 @@ def s3a(endpoint: str, region: str) -> dict[str, str]:
     }
 
 
-def command(job: SparkJob, *, spark_submit: Path, jars: Path, folder: Path, endpoint: str, region: str) -> list[str]:
-    """The command line for `job`, whose files have been made local. `folder` takes what Spark writes to disk."""
+@dataclass(frozen=True)
+class Place:
+    """Where a job runs. `folder` takes what Spark writes to disk; `java_options` are for the driver's JVM."""
+
+    spark_submit: Path
+    jars: Path
+    folder: Path
+    endpoint: str
+    region: str
+    java_options: tuple[str, ...] = ()
+
+
+def command(job: SparkJob, place: Place) -> list[str]:
+    """The command line for `job`, whose files have been made local."""
+    folder = place.folder
     asked = {key: value for key, value in job.conf.items() if not key.startswith(_IGNORED)}
     conf = {
         **_DEFAULTS,
         **asked,
         **_FORCED,
-        **s3a(endpoint, region),
-        "spark.driver.extraClassPath": f"{jars}/*",
+        **s3a(place.endpoint, place.region),
+        "spark.driver.extraClassPath": f"{place.jars}/*",
         "spark.driver.extraJavaOptions": " ".join(
-            [f"-Dlog4j2.configurationFile={log_configuration(folder)}", asked.get("spark.driver.extraJavaOptions", "")]
-        ).strip(),
+            filter(
+                None,
+                [
+                    *place.java_options,
+                    f"-Dlog4j2.configurationFile={log_configuration(folder)}",
+                    asked.get("spark.driver.extraJavaOptions"),
+                ],
+            )
+        ),
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.hadoop.hadoop.tmp.dir": str(folder / "hadoop"),
     }
-    words = [str(spark_submit)]
+    words = [str(place.spark_submit)]
     for key, value in conf.items():
         words += ["--conf", f"{key}={value}"]
     for option, name in _LISTS.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.aws.spark_submit import JobRefusedError, SparkJob, command, last_error, parse
+from local.aws.spark_submit import JobRefusedError, Place, SparkJob, command, last_error, parse
 
 
 def driver(parameters: str = "", **more: Any) -> dict[str, Any]:
@@ -15,10 +15,8 @@ def driver(parameters: str = "", **more: Any) -> dict[str, Any]:
 
 
 def words(job: SparkJob) -> list[str]:
-    place = Path("/work")
-    return command(
-        job, spark_submit=place / "submit", jars=place / "jars", folder=place, endpoint="http://e", region="r"
-    )
+    work = Path("/work")
+    return command(job, Place(work / "submit", work / "jars", work, "http://e", "r", java_options=("-XX:+Quick",)))
 
 
 def setting(job: SparkJob, key: str) -> str:
@@ -67,6 +65,11 @@ class TestCommand:
         assert (
             setting(parse(driver("--conf spark.sql.shuffle.partitions=7"), None), "spark.sql.shuffle.partitions") == "7"
         )
+
+    def test_a_jobs_own_java_options_come_after_ours(self) -> None:
+        job = parse(driver("--conf spark.driver.extraJavaOptions=-Da=1"), None)
+        options = setting(job, "spark.driver.extraJavaOptions").split()
+        assert (options[0], options[-1]) == ("-XX:+Quick", "-Da=1")
 
     def test_credentials_are_not_on_the_command_line(self) -> None:
         provider = setting(parse(driver(), None), "spark.hadoop.fs.s3a.aws.credentials.provider")
