@@ -17,12 +17,15 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install up down status logs production demo check format test test-unit bench-provision lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit bench-provision lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
 
-install: $(VENVS:%=.venv/.%.installed) .venv/.jars.installed .venv/.pgbouncer.installed ## bring everything that is needed
+install: ## bring everything that is needed
+	@$(MAKE) --no-print-directory -j4 installed
+
+installed: $(VENVS:%=.venv/.%.installed) .venv/.jars.installed .venv/.pgbouncer.installed
 
 $(UV):
 	@echo "install: uv $(UV_VERSION)"

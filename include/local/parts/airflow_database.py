@@ -108,7 +108,12 @@ class AirflowDatabase(Job):
         postgres.execute(connection, statement, database, values={"version": _version()})
 
     def _airflow(self, address: str, *arguments: str) -> None:
-        environ = {"PATH": os.environ.get("PATH", ""), **airflow_environ(self.site, address)}
+        environ = {
+            "PATH": os.environ.get("PATH", ""),
+            **airflow_environ(self.site, address),
+            # The template serves every environment: the permissions of this repository's own pages are not for it.
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.site.home.airflow / "no-plugins"),
+        }
         _run([str(venv_bin("airflow")), "-m", "airflow", *arguments], environ)
 
     def _client(self, program: str, database: str, *arguments: str) -> None:
