@@ -27,7 +27,7 @@ def fill_database(engine: Engine, source: str, target: str) -> None:
 
 
 def _restore_full_names(engine: Engine, connection: DuckDBPyConnection, source: str, target: str) -> None:
-    """Let views that name the source database go on reading it, as Snowflake's do: DuckDB forgets that they named it."""
+    """Let views that name the source database keep reading it, as Snowflake's do. DuckDB forgets that they named it."""
     views = engine.catalog.rows(
         f"SELECT schema, name, definition FROM {SCHEMA}.relations WHERE database = ? AND definition IS NOT NULL",
         [source],

@@ -242,6 +242,7 @@ class Cursor(FakeSnowflakeCursor):
     def _remember(self, command: str, started: datetime, failure: Error | None) -> None:
         self._sfqid = self._sfqid or str(uuid.uuid4())
         ended, session = datetime.now(UTC), self.session
+        session.last_query_id = self._sfqid
         words = command.split(None, 1)
         self.session.engine.history.add(
             Query(

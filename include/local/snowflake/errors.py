@@ -59,9 +59,9 @@ _PATTERNS = (
     (r'syntax error at or near "(.*?)"', "syntax error line 1 at position 0 unexpected '{0}'.", 1003, "42000"),
     (r'(?:Table|View|Schema|Sequence)(?: with name)? "?([\w.$]+)"? already exists', "Object '{0}' already exists.",
      2002, "42710"),
-    (r"Existing object (\w+) is of type (\w+), trying to (?:replace|drop) with type (\w+)",
+    (r'Existing object "?(\w+)"? is of type (\w+), trying to (?:replace with|drop) type (\w+)',
      "Object found is of type '{1}', specified type is '{2}'.", 2203, "42809"),
-    (r"Scalar Function with name \"?(\w+)\"? does not exist", "Unknown function {0}.", 2140, "42601"),
+    (r'Function with name "?([\w$]+)"? does not exist', "Unknown function {0}.", 2140, "42601"),
 )  # fmt: skip
 _RUNTIME = (100072, 100051)  # errors of a row, which Snowflake does not call compilation errors
 

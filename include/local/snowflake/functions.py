@@ -6,6 +6,7 @@ import duckdb
 from fakesnow.transforms import transforms as fakesnow_transforms
 from sqlglot import Expr, exp
 
+from local.snowflake import errors
 from local.snowflake.history import TABLE as HISTORY_TABLE
 from local.snowflake.privileges import is_account_usage
 from local.snowflake.session import Session
@@ -21,14 +22,27 @@ _RESERVED = {
 }
 """Words that DuckDB reserves and Snowflake may not, such as AT: quoted where they are names."""
 
+_CONTEXT: dict[type[Expr], str] = {
+    exp.CurrentAccount: "account",
+    exp.CurrentRole: "role",
+    exp.CurrentUser: "user",
+    exp.CurrentWarehouse: "warehouse",
+    exp.CurrentDatabase: "database",
+    exp.CurrentSchema: "schema",
+}
+
 
 def rewrite(node: Expr, session: Session) -> Expr:
     """One node of a statement's tree, in DuckDB's terms. For use with ``Expr.transform``."""
     match node:
-        case (
-            exp.CurrentRole() | exp.CurrentUser() | exp.CurrentWarehouse() | exp.CurrentDatabase() | exp.CurrentSchema()
-        ):
-            return _current(node, session)
+        case exp.Func() if type(node) in _CONTEXT:
+            return _context(node, session)
+        case exp.Anonymous() if str(node.this).upper() == "LAST_QUERY_ID":
+            return exp.Literal.string(session.last_query_id) if session.last_query_id else exp.null()
+        case exp.ToChar() if node.args.get("format"):
+            raise errors.unsupported(
+                "TO_CHAR with a format, of a value whose type the text does not tell; cast it first"
+            )
         case exp.Identifier() if not node.args.get("quoted") and node.name.lower() in _RESERVED:
             return exp.to_identifier(node.name.upper(), quoted=True)
         case exp.Div():
@@ -39,34 +53,26 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return _query_history(session)
         case exp.Table() if is_account_usage(node):
             return _query_history(session, alias=node.alias)
-        case exp.Literal() if node.is_string and (found := _SHORT_OFFSET.fullmatch(node.name)):
-            return exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00")
+        case exp.Cast() if node.this.is_string and (found := _SHORT_OFFSET.fullmatch(node.this.name)):
+            node.set("this", exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00"))
     return node
 
 
-def _current(node: Expr, session: Session) -> Expr:
-    value = {
-        exp.CurrentRole: session.role,
-        exp.CurrentUser: session.user,
-        exp.CurrentWarehouse: session.warehouse,
-        exp.CurrentDatabase: session.database,
-        exp.CurrentSchema: session.schema,
-    }[type(node)]
+def _context(node: Expr, session: Session) -> Expr:
+    value = getattr(session, _CONTEXT[type(node)])
     shown = exp.Literal.string(value) if value else exp.null()
-    return (
-        exp.alias_(shown, f"{node.key.replace('current', 'current_').upper()}()", quoted=True)
-        if isinstance(node.parent, exp.Select)
-        else shown
-    )
+    if isinstance(node.parent, exp.Select):
+        return exp.alias_(shown, f"{node.sql('snowflake').upper().removesuffix('()')}()", quoted=True)
+    return shown
 
 
 def _divide(node: exp.Div) -> Expr:
     """A zero divisor is an error in Snowflake; DuckDB gives infinity or NULL."""
     divisor = node.expression
-    if isinstance(divisor, exp.Literal) and divisor.name.strip("0.") or isinstance(divisor, exp.Case):
+    if (isinstance(divisor, exp.Literal) and divisor.name.strip("0.")) or isinstance(divisor, exp.Case):
         return node
-    failing = exp.Case().when(exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0)),
-                              exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")]))  # fmt: skip
+    zero = exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0))
+    failing = exp.Case().when(zero, exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")]))
     node.set("expression", failing.else_(divisor.copy()))
     return node
 

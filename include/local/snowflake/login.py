@@ -25,6 +25,7 @@ def open_session(engine: Engine, body: dict[str, Any], query: dict[str, str]) ->
     role = _role(engine, user, query.get("roleName"))
     parameters = body.get("SESSION_PARAMETERS") or {}
     session = Session(engine, user.name, role, autocommit=_truth(parameters.get("AUTOCOMMIT", True)))
+    session.account = str(body.get("ACCOUNT_NAME") or "").upper()
     session.query_tag = str(parameters.get("QUERY_TAG") or "")
     namespace = str(user.properties.get("DEFAULT_NAMESPACE") or "").split(".")
     database = query.get("databaseName") or namespace[0]

@@ -50,9 +50,8 @@ def _refuse_duplicates(merge: exp.Merge, connection: DuckDBPyConnection, params:
     target, source = merge.this, merge.args["using"]
     conditions = [w.args.get("condition") for w in merge.args["whens"].expressions if w.args.get("matched")]
     acting = "" if None in conditions else " AND (" + " OR ".join(f"({c.sql('duckdb')})" for c in conditions) + ")"
-    query = (
-        f"SELECT 1 FROM {target.sql('duckdb')} JOIN {source.sql('duckdb')} ON ({merge.args['on'].sql('duckdb')}){acting} "
-        f"GROUP BY {exp.to_identifier(target.alias_or_name, quoted=True).sql('duckdb')}.rowid HAVING count(*) > 1 LIMIT 1"
-    )
+    joined = f"{target.sql('duckdb')} JOIN {source.sql('duckdb')} ON ({merge.args['on'].sql('duckdb')}){acting}"
+    row = exp.column("rowid", table=exp.to_identifier(target.alias_or_name, quoted=True)).sql("duckdb")
+    query = f"SELECT 1 FROM {joined} GROUP BY {row} HAVING count(*) > 1 LIMIT 1"
     if not merge.find(exp.Placeholder) and connection.execute(query).fetchone():
         raise errors.error("Duplicate row detected during DML action", 100090, "42P18")

@@ -123,7 +123,7 @@ def _target_needs(statement: Expr, name: tuple[str, ...]) -> list[Need]:
             kinds = ((exp.Insert, "INSERT"), (exp.Update, "UPDATE"), (exp.Var, "DELETE"))
             wanted = [word for kind, word in kinds if any(isinstance(action, kind) for action in actions)]
         case exp.TruncateTable():
-            wanted = ["TRUNCATE"]
+            return [Need(("TRUNCATE",), "TABLE", name, if_exists=bool(statement.args.get("exists")))]
         case exp.Describe():
             return [Need((), "TABLE", name)]
         case exp.Drop() if str(statement.args.get("kind")).upper() not in ("TABLE", "VIEW"):

@@ -20,7 +20,8 @@ class Session(FakeSnowflakeConnection):
 
     Attributes:
         engine: the account.
-        user, role, warehouse, query_tag: as CURRENT_USER() and the like tell; a role is always set.
+        user, role, warehouse, account, query_tag: as CURRENT_USER() and the like tell; a role is always set.
+        last_query_id: of the statement before this one.
         parameters: session parameters that were set and have no effect here (TIMEZONE, …), by upper-case name.
         temporary: kind of each temporary table or view, by its Snowflake name (database, schema, name).
         in_transaction: whether BEGIN was run and neither COMMIT nor ROLLBACK.
@@ -40,6 +41,8 @@ class Session(FakeSnowflakeConnection):
         self.role = role
         self.warehouse: str | None = None
         self.query_tag = ""
+        self.account = ""
+        self.last_query_id: str | None = None
         self.parameters: dict[str, str] = {}
         self.temporary: dict[tuple[str, ...], str] = {}
         self.in_transaction = False
@@ -66,7 +69,7 @@ class Session(FakeSnowflakeConnection):
 
     def complete(self, parts: list[str], length: int) -> tuple[str, ...]:
         """Complete stored parts from the left to 3 (database, schema, name) or 2 (database, schema)."""
-        current = [self.database, self._schema][: length - len(parts)]
+        current = [self.database, self.schema][: length - len(parts)]
         for value, what in zip(current, ("database", "schema"), strict=False):
             if not value:
                 raise errors.no_current(what)

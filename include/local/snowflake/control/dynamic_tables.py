@@ -127,7 +127,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
             continue
         mode = str(p.get("REFRESH_MODE", "AUTO")).upper().replace("AUTO", "INCREMENTAL")
         rows.append((created, name, database, schema, cluster or "", 0, 0, catalog.grants.owner(_KIND, full),
-                     p.get("TARGET_LAG"), mode, None, str(p.get("WAREHOUSE") or "").upper() or None, p.get("COMMENT", ""),
+                     p.get("TARGET_LAG"), mode, None,
+                     str(p.get("WAREHOUSE") or "").upper() or None, p.get("COMMENT", ""),
                      p["TEXT"], "true", p.get("STATE", "ACTIVE"), altered, "false", "false", altered, "ROLE",
                      "DISABLE" if p.get("TARGET_LAG") is None else "ENABLE", str(bool(transient)).lower(),
                      str(p.get("INITIALIZATION_WAREHOUSE") or "").upper() or None, None))  # fmt: skip

@@ -32,7 +32,8 @@ def create(cursor: Cursor, match: re.Match[str]) -> str:
         _forget(cursor, name)
     row = {
         "created_on": datetime.now(UTC), "name": name[2], "database_name": name[0], "schema_name": name[1], "url": url,
-        "has_credentials": "N", "has_encryption_key": "N", "owner": session.role, "comment": properties.get("COMMENT", ""),
+        "has_credentials": "N", "has_encryption_key": "N", "owner": session.role,
+        "comment": properties.get("COMMENT", ""),
         "type": ("EXTERNAL" if url else "INTERNAL") + (" TEMPORARY" if flag(match, "temporary") else ""),
         "cloud": "AWS" if url else None, "storage_integration": integration, "owner_role_type": "ROLE",
         "directory_enabled": "N",
@@ -65,7 +66,8 @@ def alter(cursor: Cursor, match: re.Match[str]) -> str:
     before, given = stages.find(session, name), parse(match, _PROPERTIES, "STAGE")
     url, integration = _source(cursor, {"URL": before.url, "STORAGE_INTEGRATION": before.integration} | given)
     session.engine.catalog.rows(
-        f"UPDATE {stages.TABLE} SET url = ?, storage_integration = ? WHERE (database_name, schema_name, name) = (?, ?, ?)",
+        f"UPDATE {stages.TABLE} SET url = ?, storage_integration = ? "
+        "WHERE (database_name, schema_name, name) = (?, ?, ?)",
         [url, integration, *name])  # fmt: skip
     return SUCCESS
 
@@ -146,7 +148,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
 
 
 STATEMENTS = (
-    control("CREATE [replace: OR REPLACE] [temporary: TEMP|TEMPORARY] STAGE [missing: IF NOT EXISTS] <name:name> <rest:*>",
+    control("CREATE [replace: OR REPLACE] [temporary: TEMP|TEMPORARY] STAGE [missing: IF NOT EXISTS] "
+            "<name:name> <rest:*>",
             create),
     control("ALTER STAGE [IF EXISTS] <name:name> SET <rest:*>", alter),
     control("DROP STAGE [exists: IF EXISTS] <name:name>", drop),

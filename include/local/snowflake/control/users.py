@@ -132,7 +132,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
             user.name, created[user.name], p.get("LOGIN_NAME"), p.get("DISPLAY_NAME", user.name), p.get("EMAIL", ""),
             user.comment or "", str(bool(p.get("DISABLED"))).lower(), p.get("DEFAULT_WAREHOUSE", ""),
             p.get("DEFAULT_NAMESPACE", ""), p.get("DEFAULT_ROLE", ""), catalog.grants.owner("USER", (user.name,)),
-            str(bool(p.get("PASSWORD_HASH"))).lower(), str(bool(p.get("RSA_PUBLIC_KEY"))).lower(), p.get("TYPE", "PERSON"),
+            str(bool(p.get("PASSWORD_HASH"))).lower(), str(bool(p.get("RSA_PUBLIC_KEY"))).lower(),
+            p.get("TYPE", "PERSON"),
         ]  # fmt: skip
 
     visible = [

@@ -148,7 +148,8 @@ def show(cursor: Cursor, match: re.Match[str]) -> str:
 
 
 STATEMENTS = (
-    control("CREATE [replace: OR REPLACE] <kind:WAREHOUSE|RESOURCE MONITOR> [missing: IF NOT EXISTS] <name:id> <rest:*>",
+    control("CREATE [replace: OR REPLACE] <kind:WAREHOUSE|RESOURCE MONITOR> [missing: IF NOT EXISTS] "
+            "<name:id> <rest:*>",
             create),
     control("ALTER <kind:WAREHOUSE> [IF EXISTS] <name:id> <action:SUSPEND|RESUME> [IF SUSPENDED]", operate),
     control("ALTER <kind:WAREHOUSE|RESOURCE MONITOR> [exists: IF EXISTS] <name:id> SET <rest:*>", alter),

@@ -73,7 +73,8 @@ select account, total from {{ ref('totals') }}
 {% endsnapshot %}
 """,
     "tests/no_lost_money.sql": """
-select 1 from (select sum(total) as t from {{ ref('totals') }}) where t <> (select sum(amount) from {{ ref('payments') }})
+select 1 from (select sum(total) as t from {{ ref('totals') }})
+where t <> (select sum(amount) from {{ ref('payments') }})
 """,
 }
 
@@ -130,8 +131,8 @@ def test_dbt_builds_twice(dbt: Dbt, admin: Sql, user: User, db: str) -> None:
     grants = sql.dicts(f"SHOW GRANTS ON TABLE {db}.MART.DAILY")
     assert {(g["privilege"], g["grantee_name"]) for g in grants} == {("OWNERSHIP", user.role), ("SELECT", "SYSADMIN")}
     assert sql.dicts("SHOW TABLES LIKE 'totals'")[0]["comment"] == "What each account's payments sum to"
-    assert admin.value(f"SELECT count(*) FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE user_name = '{user.name}' "
-                       "AND query_tag = 'from dbt'") > 0  # fmt: skip
+    tagged = f"user_name = '{user.name}' AND query_tag = 'from dbt'"
+    assert admin.value(f"SELECT count(*) FROM TABLE(INFORMATION_SCHEMA.QUERY_HISTORY()) WHERE {tagged}") > 0
 
     (dbt.folder / "seeds/payments.csv").write_text(
         PROJECT["seeds/payments.csv"].replace("3,a,7.00", "3,a,8.00") + "4,c,1.00,2024-03-02\n"
@@ -175,8 +176,8 @@ def test_airflow_hook(server: Server, admin: Sql, user: User, db: str, tmp_path:
         "extra": json.dumps(extra),
     }  # fmt: skip
     environment = {"PATH": os.environ["PATH"], "REQUESTS_CA_BUNDLE": str(server.ca), "AIRFLOW_HOME": str(tmp_path)}
-    done = subprocess.run([ROOT / ".venv/airflow/bin/python", "-c", HOOK], env=environment, input=json.dumps(connection),
-                          capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run([ROOT / ".venv/airflow/bin/python", "-c", HOOK], env=environment,
+                          input=json.dumps(connection), capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
     rows, role, count = json.loads(done.stdout.splitlines()[-1])
     assert (rows, role, count) == ([[1, "x"], [2, "it's"], [3, "é"]], [user.role], 3)

@@ -35,7 +35,8 @@ def put(bucket: Any, name: str) -> Any:
 def stage(admin: Sql, db: str, name: str) -> str:
     """A stage at this test's prefix, in the current schema."""
     admin(f"CREATE STORAGE INTEGRATION IF NOT EXISTS LAKE TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-          f"STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::123456789012:role/lake' STORAGE_ALLOWED_LOCATIONS = ('s3://{BUCKET}/')")  # fmt: skip
+          "STORAGE_AWS_ROLE_ARN = 'arn:aws:iam::123456789012:role/lake' "
+          f"STORAGE_ALLOWED_LOCATIONS = ('s3://{BUCKET}/')")  # fmt: skip
     admin(f"CREATE STAGE LAKE URL = 's3://{BUCKET}/{name}/' STORAGE_INTEGRATION = LAKE")
     return f"{db}.PUBLIC.LAKE"
 
@@ -48,7 +49,8 @@ def test_parquet_by_column_name(admin: Sql, stage: str, put: Any) -> None:
         "Id": [1, 2], "at": [datetime.datetime(2024, 2, 29, 23, 59, 59), None], "tags": [["é"], None]}))  # fmt: skip
     assert admin(f"COPY INTO t FROM @LAKE/t/ {PARQUET}")[0][1:4] == ("LOADED", 2, 2)
     assert admin("SELECT id, amount, at, missing, tags[0]::VARCHAR FROM t ORDER BY id") == [
-        (1, decimal.Decimal("-1.50"), datetime.datetime(2024, 2, 29, 23, 59, 59), None, "é"), (2, None, None, None, None),
+        (1, decimal.Decimal("-1.50"), datetime.datetime(2024, 2, 29, 23, 59, 59), None, "é"),
+        (2, None, None, None, None),
     ]  # fmt: skip
 
 
@@ -193,7 +195,8 @@ def test_stage_outside_the_integration_is_refused(admin: Sql, db: str, name: str
     """As Snowflake: 3150 for a location that STORAGE_ALLOWED_LOCATIONS does not cover, or that is blocked. (The
     stand-in wants an integration always.)"""
     admin(f"CREATE STORAGE INTEGRATION I_{name} TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE "
-          f"STORAGE_ALLOWED_LOCATIONS = ('s3://{BUCKET}/mine/') STORAGE_BLOCKED_LOCATIONS = ('s3://{BUCKET}/mine/no/')")  # fmt: skip
+          f"STORAGE_ALLOWED_LOCATIONS = ('s3://{BUCKET}/mine/') "
+          f"STORAGE_BLOCKED_LOCATIONS = ('s3://{BUCKET}/mine/no/')")  # fmt: skip
     for url in ("s3://other/mine/", f"s3://{BUCKET}/", f"s3://{BUCKET}/mine2/", f"s3://{BUCKET}/mine/no/x/"):
         with refused(3150):
             admin(f"CREATE STAGE s URL = '{url}' STORAGE_INTEGRATION = I_{name}")

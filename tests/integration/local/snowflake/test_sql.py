@@ -73,7 +73,8 @@ def test_rowcount_of_dml(admin: Sql, db: str) -> None:
     with admin.connection.cursor() as cursor:
         counts = [
             cursor.execute(sql).rowcount
-            for sql in ("INSERT INTO t VALUES (1), (2), (3)", "UPDATE t SET a = 0 WHERE a > 1", "DELETE FROM t WHERE a = 0",
+            for sql in ("INSERT INTO t VALUES (1), (2), (3)", "UPDATE t SET a = 0 WHERE a > 1",
+                        "DELETE FROM t WHERE a = 0",
                         "MERGE INTO t USING (SELECT 1 AS a) s ON t.a = s.a WHEN MATCHED THEN DELETE")
         ]  # fmt: skip
         cursor.executemany("INSERT INTO t VALUES (%s)", [(1,), (2,)])
@@ -248,8 +249,8 @@ def test_dynamic_tables(admin: Sql, db: str) -> None:
 
 def test_warehouses_and_monitors(admin: Sql, name: str) -> None:
     """As Snowflake, but nothing runs or costs by them."""
-    admin(f"CREATE RESOURCE MONITOR M_{name} WITH CREDIT_QUOTA = 10 FREQUENCY = MONTHLY TRIGGERS ON 80 PERCENT DO NOTIFY "
-          "ON 100 PERCENT DO SUSPEND")  # fmt: skip
+    admin(f"CREATE RESOURCE MONITOR M_{name} WITH CREDIT_QUOTA = 10 FREQUENCY = MONTHLY "
+          "TRIGGERS ON 80 PERCENT DO NOTIFY ON 100 PERCENT DO SUSPEND")  # fmt: skip
     admin(f"CREATE WAREHOUSE W_{name} WITH WAREHOUSE_SIZE = 'XSMALL' AUTO_SUSPEND = 60 RESOURCE_MONITOR = M_{name} "
           "INITIALLY_SUSPENDED = TRUE COMMENT = 'for tests'")  # fmt: skip
     (shown,) = admin.dicts(f"SHOW WAREHOUSES LIKE 'W_{name}'")

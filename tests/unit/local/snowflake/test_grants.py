@@ -50,7 +50,8 @@ def test_future_grants_of_the_schema_hide_the_databases() -> None:
 def test_dropping_a_container_forgets_what_is_inside_and_nothing_else() -> None:
     kept = Grant("SELECT", "TABLE", ("D2", "S", "T"), "R")
     grants = Grants([Grant("SELECT", "TABLE", T, "R"), Grant("SELECT", "TABLE", ("D",), "R", future=True),
-                     Grant("USAGE", "DATABASE", ("D",), "R"), kept, Grant("USAGE", "WAREHOUSE", ("D",), "R")])  # fmt: skip
+                     Grant("USAGE", "DATABASE", ("D",), "R"), kept,
+                     Grant("USAGE", "WAREHOUSE", ("D",), "R")])  # fmt: skip
     grants.drop_object("DATABASE", ("D",))
     assert {(g.on_type, g.on_name) for g in grants.all()} == {("TABLE", ("D2", "S", "T")), ("WAREHOUSE", ("D",))}
 
