@@ -11,5 +11,5 @@ with rated as (
 
 select
     rated.*,
-    round(rated.amount * rated.rate_to_eur, 2)::number(38, 2) as amount_eur
+    round(rated.amount::number(38, 2) * rated.rate_to_eur, 2)::number(38, 2) as amount_eur
 from rated
