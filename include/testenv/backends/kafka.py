@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import json
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,15 @@ from typing import Any
 from testenv.backends.aws import client, translate
 from testenv.backends.errors import kafka_errors
 from testenv.backends.guards import require_counts, require_derived
-from testenv.backends.kafka_admin import KafkaAdmin, produce
+from testenv.backends.kafka_admin import KafkaAdmin
+from testenv.backends.kafka_records import produce
+from testenv.backends.kafka_rights import bindings_of, exactly, rights
 from testenv.backends.protocol import Site, Vault
 from testenv.backends.waiting import wait_until
 from testenv.config import Config
 from testenv.core.dataset import Topic
 from testenv.core.errors import Drifted, Failed
-from testenv.core.naming import EnvId, Names, golden_prefix, owner_of
+from testenv.core.naming import EnvId, Names, golden_prefix, owner_of, require_owned
 from testenv.core.resources import Resource, System
 
 ITERATIONS = 8192
@@ -72,7 +73,7 @@ class KafkaBackend:
         names = require_derived(resource, _DERIVED)
         match resource.kind:
             case "user":
-                self._delete_user(names.kafka_user)
+                self._delete_user(names)
             case "acls":
                 try:
                     self._delete_groups(names)
@@ -115,18 +116,18 @@ class KafkaBackend:
             found = self._admin.call("describe_user_scram_credentials")
         return [name for name in found if _is_of(name, env_id)]
 
-    def _delete_user(self, name: str) -> None:
+    def _delete_user(self, names: Names) -> None:
         from confluent_kafka.admin import ScramMechanism, UserScramCredentialDeletion
 
-        deletion = UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512)
+        deletion = UserScramCredentialDeletion(names.kafka_user, ScramMechanism.SCRAM_SHA_512)
         self._admin.each("alter_user_scram_credentials", [deletion], unless=_NO_USER)
-        wait_until(lambda: not self._users(Names(_owner(name)).env_id), f"the user {name} is deleted", seconds=20)
+        wait_until(lambda: not self._users(names.env_id), f"the user {names.kafka_user} is deleted", seconds=20)
 
     def _ensure_acls(self, names: Names) -> None:
-        wanted = set(_rights(names))
+        wanted = set(rights(names))
         there = set(self._admin.call("describe_acls", bindings_of(names.kafka_user)))
         if surplus := there - wanted:
-            self._admin.each("delete_acls", [_exactly(binding) for binding in surplus])
+            self._admin.each("delete_acls", [exactly(binding) for binding in surplus])
         if missing := wanted - there:
             self._admin.each("create_acls", list(missing))
 
@@ -134,7 +135,7 @@ class KafkaBackend:
         """Users that have rights, or whose consumer groups are there."""
         bindings = self._admin.call("describe_acls", bindings_of(Names(env_id).kafka_user if env_id else None))
         with_rights = {binding.principal.removeprefix("User:") for binding in bindings}
-        return with_rights | {Names(_owner(group)).kafka_user for group in self._groups(env_id)}
+        return with_rights | {Names(require_owned(group)).kafka_user for group in self._groups(env_id)}
 
     def _groups(self, env_id: EnvId | None) -> list[str]:
         listed = self._admin.call("list_consumer_groups")
@@ -196,7 +197,7 @@ class KafkaBackend:
         if found:  # a part of them, or someone else's: a topic cannot be emptied and begin at offset 0 again
             self._admin.delete_topics([name])
             self._create_topic(name, topic)
-        sent = produce(self._config.kafka, name, self._lines(site.dataset.version, topic.name), encode_record)
+        sent = produce(self._config.kafka, name, self._lines(site.dataset.version, topic.name))
         if sent != topic.records:
             raise Failed(
                 f"the dataset {site.dataset.version} has {sent} records for {topic.name}, its manifest says "
@@ -225,95 +226,6 @@ class KafkaBackend:
 _NO_USER = "RESOURCE_NOT_FOUND"
 
 
-def encode_record(line: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of `Producer.produce` for a line of a dataset's `kafka/TOPIC.jsonl`.
-
-    A line has `partition`, `timestamp_ms`, `key`, `value` and `headers`. `key`, `value` and a header's value are text,
-    null, or `{"base64": …}` for bytes that are no text; `headers` is an object, or a list of pairs where names repeat.
-    """
-    headers = line.get("headers") or {}
-    pairs = headers.items() if isinstance(headers, dict) else headers
-    return {
-        "partition": int(line["partition"]),
-        "timestamp": int(line["timestamp_ms"]),
-        "key": _bytes(line["key"]),
-        "value": _bytes(line["value"]),
-        "headers": [(name, _bytes(value)) for name, value in pairs],
-    }
-
-
-def _bytes(value: object) -> bytes | None:
-    match value:
-        case None:
-            return None
-        case str():
-            return value.encode()
-        case {"base64": str(text)}:
-            return base64.b64decode(text)
-        case _:
-            raise Failed(
-                f'a record\'s key, value or header is {type(value).__name__}; it must be text, null or {{"base64": …}}'
-            )
-
-
-def _owner(name: str) -> EnvId:
-    owner = owner_of(name)
-    assert owner, f"{name} was filtered by its owner"
-    return owner
-
-
 def _is_of(name: str, env_id: EnvId | None) -> bool:
     owner = owner_of(name)
     return owner is not None and env_id in (None, owner)
-
-
-def _rights(names: Names) -> Iterator[Any]:
-    """The ACLs of an environment's user: everything below its prefix, nothing else."""
-    from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
-
-    for kind in (ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID):
-        yield AclBinding(
-            kind,
-            names.topic_prefix,
-            ResourcePatternType.PREFIXED,
-            f"User:{names.kafka_user}",
-            "*",
-            AclOperation.ALL,
-            AclPermissionType.ALLOW,
-        )
-
-
-def bindings_of(user: str | None) -> Any:
-    """The filter for every ACL of a user, or of all."""
-    from confluent_kafka.admin import (
-        AclBindingFilter,
-        AclOperation,
-        AclPermissionType,
-        ResourcePatternType,
-        ResourceType,
-    )
-
-    principal = f"User:{user}" if user else None
-    return AclBindingFilter(
-        ResourceType.ANY,
-        None,  # any name
-        ResourcePatternType.ANY,
-        principal,
-        None,  # any host
-        AclOperation.ANY,
-        AclPermissionType.ANY,
-    )
-
-
-def _exactly(binding: Any) -> Any:
-    from confluent_kafka.admin import AclBindingFilter
-
-    return AclBindingFilter(
-        binding.restype,
-        binding.name,
-        binding.resource_pattern_type,
-        binding.principal,
-        binding.host,
-        binding.operation,
-        binding.permission_type,
-    )

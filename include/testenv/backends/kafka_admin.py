@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from testenv.backends.errors import of_kafka
 from testenv.backends.waiting import wait_until
 from testenv.config import KafkaConfig
-from testenv.core.errors import Failed
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, TopicPartition
@@ -144,53 +143,3 @@ class KafkaAdmin:
     def _heard(self, error: KafkaError) -> None:
         if error.name() == "_AUTHENTICATION":
             self._refused.append(error)
-
-
-def produce(
-    config: KafkaConfig, topic: str, records: Sequence[Mapping[str, Any]] | Any, encode: Callable[[Any], dict[str, Any]]
-) -> int:
-    """Produce `records`, each turned into arguments of `Producer.produce` by `encode`; returns how many were delivered.
-
-    Idempotent, acknowledged by all replicas, in order. Raises `Failed` when one was refused, `Unavailable` in the end.
-    """
-    from confluent_kafka import Producer
-
-    failed: list[KafkaError] = []
-    delivered = 0
-
-    def reported(error: KafkaError | None, _message: object) -> None:
-        nonlocal delivered
-        if error:
-            failed.append(error)
-        else:
-            delivered += 1
-
-    producer = Producer(
-        {
-            **config.client(config.user, config.password),
-            "acks": "all",
-            "enable.idempotence": True,
-            "linger.ms": 5,
-            "delivery.timeout.ms": 60_000,
-            "client.id": "testenv",
-            "log_level": 0,
-        }
-    )
-    sent = 0
-    for record in records:
-        arguments = encode(record)
-        while True:
-            try:
-                producer.produce(topic, on_delivery=reported, **arguments)
-            except BufferError:  # the local queue is full: let deliveries be reported
-                producer.poll(1)
-            else:
-                break
-        sent += 1
-        producer.poll(0)
-    left = producer.flush(90)
-    if failed:
-        raise of_kafka(failed[0])
-    if left or delivered != sent:
-        raise Failed(f"Kafka took {delivered} of {sent} records of {topic} in 90 s. Look at the broker's log")
-    return delivered

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from testenv.backends.errors import postgres_errors
 from testenv.backends.guards import require_counts, require_derived
+from testenv.backends.postgres_server import HAND_OVER, Server, execute, query
 from testenv.backends.protocol import Credentials, Site, Vault
 from testenv.backends.waiting import wait_until
 from testenv.config import Config
@@ -23,48 +23,10 @@ if TYPE_CHECKING:
 TEMPLATE_SECONDS = 60
 """How long to wait for a template that someone is connected to."""
 
-_SESSION = "-c statement_timeout=180s -c lock_timeout=30s -c idle_in_transaction_session_timeout=60s"
-
 _DERIVED = {
     "role": lambda names, name: name == names.postgres_role,
     "database": lambda names, name: name in (names.postgres_source, names.postgres_airflow),
 }
-
-_HAND_OVER = """
-DO $do$
-DECLARE statement text;
-BEGIN
-  FOR statement IN
-    SELECT format('ALTER SCHEMA %%I OWNER TO %%I', nspname, %(role)s)
-    FROM pg_namespace
-    WHERE nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'public') AND nspowner <> %(role)s::regrole
-    UNION ALL
-    SELECT format('ALTER %%s %%s OWNER TO %%I', CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW'
-                  WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END,
-                  c.oid::regclass, %(role)s)
-    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND nspname !~ '^pg_' AND nspname <> 'information_schema'
-      AND relowner <> %(role)s::regrole
-      AND NOT EXISTS (  -- a column's own sequence follows its table
-        SELECT FROM pg_depend d
-        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
-    UNION ALL
-    SELECT format('ALTER %%s %%s OWNER TO %%I', CASE typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END,
-                  t.oid::regtype, %(role)s)
-    FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND typowner <> %(role)s::regrole
-      AND typtype IN ('d', 'e', 'r') AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
-    UNION ALL
-    SELECT format('ALTER ROUTINE %%s OWNER TO %%I', p.oid::regprocedure, %(role)s)
-    FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace
-    WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND proowner <> %(role)s::regrole
-      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
-  LOOP
-    EXECUTE statement;
-  END LOOP;
-END $do$
-"""
-"""Give all that a template's copy holds to the environment's role. REASSIGN OWNED would give it every database too."""
 
 
 class PostgresBackend:
@@ -133,63 +95,10 @@ class PostgresBackend:
             copy_template(connection, template, name, names.postgres_role)
             _close_to_others(connection, name, names.postgres_role)
             with self._server.control(name) as inside:
-                execute(inside, _HAND_OVER, role=names.postgres_role)
+                execute(inside, HAND_OVER, role=names.postgres_role)
             execute(connection, "COMMENT ON DATABASE {} IS %(mark)s", name, mark=json.dumps(mark, sort_keys=True))
         else:
             _close_to_others(connection, name, names.postgres_role)
-
-
-class Server:
-    """The environments' Postgres server. Connections are autocommit, with timeouts on everything."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config.postgres
-        # The control plane enters no environment but to make it: its sessions begin in its own database, the ledger's.
-        self._home = urlsplit(config.ledger_url).path.lstrip("/")
-
-    @contextmanager
-    def control(self, database: str = "") -> Iterator[Connection]:
-        """A connection as the control plane, to its own database unless told otherwise."""
-        login = {"user": self._config.user, "password": self._config.password}
-        with self.connect(database or self._home, login) as connection:
-            yield connection
-
-    @contextmanager
-    def connect(self, database: str, login: Credentials) -> Iterator[Connection]:
-        """A connection as `login`, closed at the end."""
-        import psycopg2
-
-        connection = psycopg2.connect(
-            host=self._config.host,
-            port=self._config.port,
-            dbname=database,
-            user=login["user"],
-            password=login["password"],
-            connect_timeout=10,
-            application_name="testenv",
-            options=_SESSION,
-        )
-        try:
-            connection.autocommit = True
-            yield connection
-        finally:
-            connection.close()
-
-
-def query(connection: Connection, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    """Rows of a statement with `%s` values."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
-
-
-def execute(connection: Connection, statement: str, *identifiers: str, **values: object) -> None:
-    """Run a statement with identifiers in its `{}` and values in its `%(name)s`."""
-    from psycopg2 import sql
-
-    with connection.cursor() as cursor:
-        composed = sql.SQL(statement).format(*map(sql.Identifier, identifiers)) if identifiers else sql.SQL(statement)
-        cursor.execute(composed, values or None)
 
 
 def copy_template(connection: Connection, template: str, name: str, owner: str) -> None:

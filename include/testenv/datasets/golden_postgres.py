@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from testenv.backends.errors import postgres_errors
-from testenv.backends.postgres import Server, execute, query
+from testenv.backends.postgres_server import Server, execute, query
 from testenv.core.errors import Invalid
 from testenv.core.naming import golden_postgres
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from testenv.backends.aws import client, translate
-from testenv.backends.postgres import Server
+from testenv.backends.postgres_server import Server
 from testenv.backends.snowflake import Account
 from testenv.config import Config
 from testenv.core.dataset import Dataset, Topic

@@ -12,9 +12,11 @@ from confluent_kafka.admin import AdminClient
 from tests.integration.testenv.conftest import World
 
 from testenv.backends.aws import client
-from testenv.backends.kafka import KafkaBackend, bindings_of
+from testenv.backends.kafka import KafkaBackend
+from testenv.backends.kafka_rights import bindings_of
 from testenv.backends.memory import MemoryBackend
-from testenv.backends.postgres import PostgresBackend, Server, execute
+from testenv.backends.postgres import PostgresBackend
+from testenv.backends.postgres_server import Server, execute
 from testenv.backends.protocol import Backend, Credentials, Site, Vault
 from testenv.backends.snowflake import Account, SnowflakeBackend, identifier, run
 from testenv.config import Config

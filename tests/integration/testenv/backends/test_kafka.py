@@ -13,7 +13,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from tests.integration.testenv.conftest import World
 
 from testenv.backends.aws import client
-from testenv.backends.kafka import bindings_of, encode_record
+from testenv.backends.kafka_records import encode_record
+from testenv.backends.kafka_rights import bindings_of
 from testenv.backends.protocol import Site
 from testenv.backends.waiting import wait_until
 from testenv.core.errors import Busy, Denied, Drifted

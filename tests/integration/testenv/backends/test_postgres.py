@@ -12,7 +12,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from tests.integration.testenv.conftest import World
 
-from testenv.backends.postgres import Server, execute, query
+from testenv.backends.postgres_server import Server, execute, query
 from testenv.backends.protocol import Site
 from testenv.core.errors import Drifted, Failed
 from testenv.core.naming import golden_postgres

@@ -16,7 +16,7 @@ from tests.conftest import REPO, RunningStack
 from tests.integration.testenv.conftest import World
 
 from testenv.backends.aws import client
-from testenv.backends.postgres import Server, execute
+from testenv.backends.postgres_server import Server, execute
 from testenv.backends.snowflake import Account, count_rows, identifier, run
 from testenv.config import Config
 from testenv.core.dataset import Dataset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from testenv.backends.kafka import encode_record
+from testenv.backends.kafka_records import encode_record
 from testenv.core.errors import Failed
 
 LINE = {"partition": 2, "timestamp_ms": 1767175200000, "key": "k", "value": "ß", "headers": [["a", "1"], ["a", "2"]]}
