@@ -46,7 +46,7 @@ class Server:
         self._used: dict[str, float] = {}
 
     async def health(self, request: Request) -> Response:
-        self._engine.catalog.rows("SELECT 1")
+        await run_in_threadpool(self._engine.catalog.rows, "SELECT 1")
         return JSONResponse({"databases": len(self._engine.database_names()), "sessions": len(self._sessions)})
 
     async def login(self, request: Request) -> Response:
@@ -58,7 +58,7 @@ class Server:
         except Error as e:
             return _failure(f"{e.errno:06d}", str(e.msg), e.sqlstate)
         token = session.new_token()
-        self._end_idle()
+        await run_in_threadpool(self._end_idle)
         self._sessions[token], self._used[token] = session, time.monotonic()
         return _success(login.reply(session, token, SERVER_VERSION))
 
@@ -82,7 +82,7 @@ class Server:
         if session is None:
             return _expired()
         if request.query_params.get("delete"):
-            self._end(_token(request))
+            await run_in_threadpool(self._end, _token(request))  # it waits for a statement that still runs
         return _success(None)
 
     async def monitoring(self, request: Request) -> Response:

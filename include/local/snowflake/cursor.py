@@ -104,7 +104,8 @@ class Cursor(FakeSnowflakeCursor):
         self.session.leave_dropped()
         if found := control.find(text):
             statement, match = found
-            self.session.end_transaction()
+            if statement.defines:
+                self.session.end_transaction()
             self.reply(statement.run(self, match))
             return
         self._bindings = kwargs.get("binding_params") or params

@@ -111,8 +111,14 @@ class Engine:
             connection.close()
 
     def drop_database(self, name: str) -> None:
-        """Detach a database, forget it, and delete its file. Sessions that use it find themselves without one."""
+        """Detach a database, forget it, and delete its file. Sessions that use it find themselves without one.
+
+        Raises:
+            ProgrammingError: 2003 if another session was quicker.
+        """
         with self.catalog.lock:
+            if name not in self._files:
+                raise errors.missing("Database", name)
             path = self._files.pop(name)
             self.catalog.delete("DATABASE", name)
             self.catalog.grants.drop_object("DATABASE", (name,))

@@ -11,6 +11,7 @@ from local.snowflake.session import Session
 
 _INTERNAL_DATABASES = {"_FS_GLOBAL", "SYSTEM", "TEMP", "MEMORY"}
 _INTERNAL_SCHEMAS = {"_FS_INFORMATION_SCHEMA", "MAIN", "PG_CATALOG"}
+_INFORMATION_SCHEMA = {"TABLES", "VIEWS", "COLUMNS", "SCHEMATA", "DATABASES", "LOAD_HISTORY"}
 _ENGINE_FUNCTIONS = ("READ_", "DUCKDB_", "PRAGMA_", "PARQUET_", "SNIFF_", "ICEBERG_", "_FS_", "WRITE_")
 _ENGINE_FUNCTION_NAMES = {
     "GLOB", "GETENV", "QUERY", "QUERY_TABLE", "GETVARIABLE", "CURRENT_SETTING", "WHICH_SECRET", "SUMMARY",
@@ -153,7 +154,7 @@ def require(need: Need, session: Session) -> None:
     if need.name in session.temporary:
         return
     require_usage(need.name[: -1 if need.kind != "SCHEMA" else 2], session)
-    if len(need.name) == 3 and need.name[1] == "INFORMATION_SCHEMA":
+    if len(need.name) == 3 and need.name[1] == "INFORMATION_SCHEMA" and need.name[2] in _INFORMATION_SCHEMA:
         return
     known = grants.allows_any(roles, need.kind, need.name)
     if not known:

@@ -14,16 +14,21 @@ Run = Callable[[Cursor, re.Match[str]], str]
 
 
 _KINDS = {"id": IDENTIFIER, "name": NAME, "string": STRING, "stage": r"@[^\s;]+|'@[^']+'"}
+_DDL = ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT")
 _TOKEN = re.compile(r"\[\w+:|\[|\]|<[^>]+>|[^\s\[\]<>]+")
 
 
 @dataclass(frozen=True)
 class Control:
-    """One form of a statement: the words it may begin with, and a pattern for all of it."""
+    """One form of a statement: the words it may begin with, and a pattern for all of it.
+
+    ``defines``: it is DDL, before which an open transaction is committed.
+    """
 
     verbs: tuple[str, ...]
     pattern: re.Pattern[str]
     run: Run
+    defines: bool
 
 
 def control(form: str, run: Run) -> Control:
@@ -34,7 +39,8 @@ def control(form: str, run: Run) -> Control:
     ``[…]`` is optional, and captured when it begins with a name and a colon; ``<key:kind>`` captures an ``id``, a
     dotted ``name``, a ``string``, a ``stage``, one of ``SEVERAL|WORDS``, or (``*``) all that follows.
     """
-    return Control(tuple(form.split()[0].split("|")), re.compile(_regex(form), re.I | re.S), run)
+    defines = form.startswith(_DDL) and not form.startswith("ALTER SESSION")
+    return Control(tuple(form.split()[0].split("|")), re.compile(_regex(form), re.I | re.S), run, defines)
 
 
 def _regex(form: str) -> str:

@@ -277,3 +277,30 @@ def test_internal_stage(admin: Sql, db: str, tmp_path: Any) -> None:
     admin("COPY INTO t FROM @s FILE_FORMAT = (TYPE = CSV) PURGE = TRUE")
     assert admin("SELECT a, b FROM t") == [(1, "é")]
     assert admin("LIST @s") == []
+
+
+def test_load_by_temporary_table_and_merge(admin: Sql, user: User, db: str, stage: str, put: Any) -> None:
+    """As Snowflake: the way a pipeline loads, as a role that owns the table and may use the stage; twice is as once."""
+    admin("CREATE TABLE t (id NUMBER(10,0) NOT NULL, amount NUMBER(18,2), updated_at TIMESTAMP_NTZ)")
+    for grant in (f"USAGE ON DATABASE {db}", f"USAGE ON SCHEMA {db}.PUBLIC", f"USAGE ON STAGE {stage}"):
+        admin(f"GRANT {grant} TO ROLE {user.role}")
+    admin(f"GRANT OWNERSHIP ON ALL TABLES IN DATABASE {db} TO ROLE {user.role} COPY CURRENT GRANTS")
+    times = [datetime.datetime(2024, 2, 29, hour) for hour in (1, 2)]
+    put("raw/1.parquet", pa.table({"id": [1, 2], "amount": ["1.50", "-2"], "updated_at": times}))
+    sql = user.sql
+    sql(f"USE SCHEMA {db}.PUBLIC")
+    for _ in range(2):
+        sql("CREATE OR REPLACE TEMPORARY TABLE PUBLIC.t_delta LIKE PUBLIC.t")
+        sql(f"COPY INTO PUBLIC.t_delta FROM @PUBLIC.LAKE/raw/ {PARQUET} FORCE = TRUE")
+        sql("MERGE INTO PUBLIC.t AS target USING PUBLIC.t_delta AS delta ON target.id = delta.id "
+            "WHEN MATCHED AND delta.updated_at >= target.updated_at THEN UPDATE SET amount = delta.amount "
+            "WHEN NOT MATCHED THEN INSERT (id, amount, updated_at) "
+            "VALUES (delta.id, delta.amount, delta.updated_at)")  # fmt: skip
+        sql("DROP TABLE PUBLIC.t_delta")
+    sql("BEGIN")
+    sql("DELETE FROM PUBLIC.t WHERE updated_at::DATE = '2024-02-29'::DATE AND id = 2")
+    sql(f"COPY INTO PUBLIC.t FROM @PUBLIC.LAKE/raw/ {PARQUET} FORCE = TRUE")
+    sql("COMMIT")
+    assert sql("SELECT id, amount::VARCHAR FROM PUBLIC.t ORDER BY id, updated_at") == [
+        (1, "1.50"), (1, "1.50"), (2, "-2.00"),
+    ]  # fmt: skip

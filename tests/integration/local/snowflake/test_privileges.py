@@ -154,6 +154,7 @@ def test_privileges_hold_however_a_table_is_named(admin: Sql, user: User, table:
         "SELECT * FROM _fs_global._account.objects",
         "SELECT * FROM _fs_global._account.grants",
         "SELECT * FROM system.information_schema.tables",
+        "SELECT * FROM INFORMATION_SCHEMA.TABLE_CONSTRAINTS",
         "SELECT * FROM duckdb_tables()",
         "SELECT * FROM duckdb_databases()",
         "SELECT * FROM read_csv('/etc/passwd')",

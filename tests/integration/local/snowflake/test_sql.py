@@ -151,10 +151,12 @@ def test_query_tag_and_history(admin: Sql, db: str, name: str) -> None:
 
 
 def test_transactions(admin: Sql, db: str) -> None:
-    """As Snowflake: ROLLBACK undoes DML; DDL commits what is open."""
+    """As Snowflake: ROLLBACK undoes DML, whatever is asked or set meanwhile; DDL commits what is open."""
     admin("CREATE TABLE t (a NUMBER)")
     admin("BEGIN")
     admin("INSERT INTO t VALUES (1)")
+    for harmless in ("SHOW TABLES", "ALTER SESSION SET QUERY_TAG = 'x'", "USE SCHEMA PUBLIC", "DESCRIBE TABLE t"):
+        admin(harmless)
     admin("ROLLBACK")
     assert admin("SELECT count(*) FROM t") == [(0,)]
     admin("BEGIN")
