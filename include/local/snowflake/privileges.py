@@ -15,8 +15,10 @@ _INFORMATION_SCHEMA = {"TABLES", "VIEWS", "COLUMNS", "SCHEMATA", "DATABASES", "L
 _ENGINE_FUNCTIONS = ("READ_", "DUCKDB_", "PRAGMA_", "PARQUET_", "SNIFF_", "ICEBERG_", "_FS_", "WRITE_")
 _ENGINE_FUNCTION_NAMES = {
     "GLOB", "GETENV", "QUERY", "QUERY_TABLE", "GETVARIABLE", "CURRENT_SETTING", "WHICH_SECRET", "SUMMARY",
-    "STORAGE_INFO", "SEQ_SCAN", "TEST_ALL_TYPES", "JSON_EXECUTE_SERIALIZED_SQL", "FROM_SUBSTRAIT", "ERROR",
+    "STORAGE_INFO", "SEQ_SCAN", "NEXTVAL", "CURRVAL", "TEST_ALL_TYPES", "JSON_EXECUTE_SERIALIZED_SQL",
+    "FROM_SUBSTRAIT", "ERROR",
 }  # fmt: skip
+_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.Alter, exp.Copy, exp.TruncateTable)
 _CREATABLE = {"TABLE", "VIEW", "SEQUENCE", "FILE FORMAT"}
 
 
@@ -233,6 +235,7 @@ def refuse_foreign(statement: Expr) -> None:
             raise errors.unsupported(f"CREATE {kind}")
         if properties and (special := properties.find(exp.MaterializedProperty, exp.ExternalProperty)):
             raise errors.unsupported(f"CREATE {special.key.removesuffix('property').upper()} {kind}")
+    _refuse_hidden_writes(statement)
     for function in statement.find_all(exp.Anonymous):
         name = str(function.this).upper()
         if name.startswith(_ENGINE_FUNCTIONS) or name in _ENGINE_FUNCTION_NAMES:
@@ -247,3 +250,15 @@ def refuse_foreign(statement: Expr) -> None:
             raise errors.unsupported("Time Travel (AT, BEFORE)")
         if isinstance(table.this, exp.Literal) and not isinstance(statement, exp.Copy):
             raise errors.syntax(table.this.name)
+
+
+def _refuse_hidden_writes(statement: Expr) -> None:
+    """Refuse writes where only a statement's one target would be checked: in a CTE, or of several tables at once."""
+    for node in statement.find_all(*_WRITES):
+        if node is not statement and not isinstance(node.parent, exp.When):
+            raise errors.syntax(node.key.upper())
+    several = statement.args.get("tables") or statement.args.get("expressions")
+    if isinstance(statement, (exp.Drop, exp.TruncateTable)) and several and len(several) > 1:
+        raise errors.syntax(",")
+    if isinstance(statement, exp.MultitableInserts):
+        raise errors.unsupported("INSERT into several tables")

@@ -180,6 +180,30 @@ def test_engine_underneath_is_out_of_reach(admin: Sql, user: User, db: str, stat
     assert caught.value.errno in (2, 1003, 2003, 2140)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH c AS (DELETE FROM t) SELECT 1",
+        "WITH c AS (INSERT INTO t VALUES (2) RETURNING a) SELECT * FROM c",
+        "DROP TABLE mine, t",
+        "TRUNCATE TABLE mine, t",
+        "INSERT ALL INTO t VALUES (5) SELECT 1",
+        "INSERT ALL WHEN TRUE THEN INTO t VALUES (5) SELECT 1 AS x",
+    ],
+)
+def test_reading_gives_no_way_to_write(admin: Sql, user: User, table: str, db: str, statement: str) -> None:
+    """As Snowflake, which knows none of these but INSERT ALL: it is refused here, whatever the privileges."""
+    enter(admin, user, db)
+    admin(f"GRANT SELECT ON TABLE {table} TO ROLE {user.role}")
+    admin(f"GRANT CREATE TABLE ON SCHEMA {db}.PUBLIC TO ROLE {user.role}")
+    user.sql(f"USE SCHEMA {db}.PUBLIC")
+    user.sql("CREATE TABLE mine AS SELECT 1 AS a")
+    with pytest.raises(ProgrammingError):
+        user.sql(statement)
+    assert admin(f"SELECT a FROM {table}") == [(1,)]
+    assert user.sql("SELECT a FROM mine") == [(1,)]
+
+
 def test_future_grants_reach_what_is_created_later(admin: Sql, user: User, db: str) -> None:
     """As Snowflake: FUTURE grants apply at creation; those of the schema hide those of the database."""
     enter(admin, user, db)
