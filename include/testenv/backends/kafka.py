@@ -51,7 +51,7 @@ class KafkaBackend:
             case "user":
                 self._ensure_user(names)
             case "acls":
-                self._ensure_acls(names)
+                self._change_acls(names, set(rights(names)))
             case "topic":
                 self._ensure_topic(resource.name, site.dataset.topic(resource.name.removeprefix(names.topic_prefix)))
             case "records":
@@ -78,7 +78,7 @@ class KafkaBackend:
                 try:
                     self._delete_groups(names)
                 finally:  # whoever still consumes is put out by this, and its group is empty when it comes to a retry
-                    self._admin.each("delete_acls", [bindings_of(names.kafka_user)])
+                    self._change_acls(names, set())
             case "topic":
                 self._admin.delete_topics([resource.name])
             case "records":
@@ -123,13 +123,17 @@ class KafkaBackend:
         self._admin.each("alter_user_scram_credentials", [deletion], unless=_NO_USER)
         wait_until(lambda: not self._users(names.env_id), f"the user {names.kafka_user} is deleted", seconds=20)
 
-    def _ensure_acls(self, names: Names) -> None:
-        wanted = set(rights(names))
-        there = set(self._admin.call("describe_acls", bindings_of(names.kafka_user)))
+    def _change_acls(self, names: Names, wanted: set[Any]) -> None:
+        """Make the user's rights be exactly `wanted`, and wait until brokers say so: the controller answers before."""
+        there = self._acls(names)
         if surplus := there - wanted:
             self._admin.each("delete_acls", [exactly(binding) for binding in surplus])
         if missing := wanted - there:
             self._admin.each("create_acls", list(missing))
+        wait_until(lambda: self._acls(names) == wanted, f"the rights of {names.kafka_user} are changed", seconds=20)
+
+    def _acls(self, names: Names) -> set[Any]:
+        return set(self._admin.call("describe_acls", bindings_of(names.kafka_user)))
 
     def _principals(self, env_id: EnvId | None) -> set[str]:
         """Users that have rights, or whose consumer groups are there."""
@@ -171,20 +175,27 @@ class KafkaBackend:
         wait_until(lambda: self._admin.topics().get(name) == topic.partitions, f"the topic {name} is there", seconds=20)
 
     def _mend_config(self, name: str, topic: Topic) -> None:
-        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource, ResourceType
+        """Make what is set on the topic itself be the dataset's, and nothing more."""
+        from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-        resource = ConfigResource(ResourceType.TOPIC, name)
-        entries = next(iter(self._admin.each("describe_configs", [resource]).values())).values()
-        own = {e.name: e.value for e in entries if e.source == ConfigSource.DYNAMIC_TOPIC_CONFIG.value}
+        own = self._own_config(name)
         if own == topic.config:
             return
-        changes = [ConfigEntry(k, v, incremental_operation=AlterConfigOpType.SET) for k, v in topic.config.items()]
-        changes += [
-            ConfigEntry(key, None, incremental_operation=AlterConfigOpType.DELETE) for key in own.keys() - topic.config
-        ]
-        self._admin.each(
-            "incremental_alter_configs", [ConfigResource(ResourceType.TOPIC, name, incremental_configs=changes)]
-        )
+        operations = {
+            **{key: (value, AlterConfigOpType.SET) for key, value in topic.config.items()},
+            **{key: (None, AlterConfigOpType.DELETE) for key in own.keys() - topic.config},
+        }
+        entries = [ConfigEntry(key, value, incremental_operation=verb) for key, (value, verb) in operations.items()]
+        changes = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)]
+        self._admin.each("incremental_alter_configs", changes)
+        wait_until(lambda: self._own_config(name) == topic.config, f"{name} is configured anew", seconds=20)
+
+    def _own_config(self, name: str) -> dict[str, str]:
+        from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
+
+        [described] = self._admin.each("describe_configs", [ConfigResource(ResourceType.TOPIC, name)]).values()
+        set_here = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+        return {entry.name: entry.value for entry in described.values() if entry.source == set_here}
 
     # ---------------------------------------------------------------- records
 

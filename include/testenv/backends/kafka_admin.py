@@ -88,9 +88,8 @@ class KafkaAdmin:
                 asked = dict.fromkeys(partitions, spec)
                 found.update(self.each("list_offsets", asked, unless="UNKNOWN_TOPIC_OR_PART"))
             except KafkaException as error:
-                if error.args[0].name() == "_NOENT":  # no leader of any: none of the topics is there, or none is shown
-                    self._require_shown({partition.topic for partition in partitions})
-                    return True
+                if error.args[0].name() == "_NOENT":  # no partition has a leader
+                    return self._all_unknown({partition.topic for partition in partitions})
                 if error.args[0].name() not in ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"):
                     raise
                 return False
@@ -99,14 +98,15 @@ class KafkaAdmin:
         wait_until(leaders_known, "every partition has a leader", seconds=SECONDS)
         return found
 
-    def _require_shown(self, topics: set[str]) -> None:
-        """Raises KafkaException for a topic whose metadata says anything but that it is unknown."""
+    def _all_unknown(self, topics: set[str]) -> bool:
+        """Whether none of `topics` is there. Raises KafkaException for one that the user may not see."""
         from confluent_kafka import KafkaException
 
-        for topic in sorted(topics):
-            error = self._client.list_topics(topic, timeout=SECONDS).topics[topic].error
-            if error and error.name() != "UNKNOWN_TOPIC_OR_PART":
+        errors = [self._client.list_topics(topic, timeout=SECONDS).topics[topic].error for topic in sorted(topics)]
+        for error in errors:
+            if error and error.name() not in ("UNKNOWN_TOPIC_OR_PART", "LEADER_NOT_AVAILABLE"):
                 raise KafkaException(error)
+        return all(error and error.name() == "UNKNOWN_TOPIC_OR_PART" for error in errors)
 
     def counts(self, partitions: Mapping[str, int]) -> dict[str, int]:
         """Topic → how many offsets it spans."""
