@@ -183,7 +183,7 @@ class KafkaBackend:
             return
         operations = {
             **{key: (value, AlterConfigOpType.SET) for key, value in topic.config.items()},
-            **{key: (None, AlterConfigOpType.DELETE) for key in own.keys() - topic.config},
+            **dict.fromkeys(own.keys() - topic.config, (None, AlterConfigOpType.DELETE)),
         }
         entries = [ConfigEntry(key, value, incremental_operation=verb) for key, (value, verb) in operations.items()]
         changes = [ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)]
