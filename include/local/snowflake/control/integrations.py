@@ -21,7 +21,8 @@ def create(cursor: Cursor, match: re.Match[str]) -> str:
     session, catalog = cursor.session, cursor.session.engine.catalog
     name, properties = fold(match["name"]), parse(match, _PROPERTIES, _KIND)
     require_account("CREATE INTEGRATION", session)
-    if properties.get("TYPE") != "EXTERNAL_STAGE" or properties.get("STORAGE_PROVIDER") not in ("S3", "S3GOV"):
+    kind, provider = (str(properties.get(key)).upper() for key in ("TYPE", "STORAGE_PROVIDER"))
+    if kind != "EXTERNAL_STAGE" or provider not in ("S3", "S3GOV"):
         raise errors.unsupported("a storage integration other than TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3'")
     if not properties.get("STORAGE_ALLOWED_LOCATIONS"):
         raise errors.invalid("Missing option(s): STORAGE_ALLOWED_LOCATIONS")
