@@ -127,6 +127,7 @@ class _Execution:
         self.run_id = self.run.id
 
     def to_the_end(self) -> None:
+        before: dict[tuple[str, int], str | None] = {}
         while self.run.state == DagRunState.RUNNING:
             self._refresh()
             schedulable, _ = self.run.update_state(session=self.session)
@@ -134,11 +135,13 @@ class _Execution:
                 self._schedule(instance)
             self.session.commit()
             waiting = self.run.get_task_instances(session=self.session)
+            states = {(each.task_id, each.map_index): each.state for each in waiting}
             scheduled = [each for each in waiting if each.state == TaskInstanceState.SCHEDULED]
             for task_id, map_index in sorted((each.task_id, each.map_index) for each in scheduled):
                 self._run_task(task_id, map_index)
-            if not scheduled and self.run.state == DagRunState.RUNNING:
+            if not scheduled and states == before and self.run.state == DagRunState.RUNNING:
                 self._wait_for_reschedule(waiting)
+            before = states
 
     def results(self) -> list[TaskResult]:
         """All task instances, in order of start."""

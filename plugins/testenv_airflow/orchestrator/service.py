@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import subprocess
 import sys
 import time
 from types import FrameType
+from typing import Any
 
 from testenv_airflow.orchestrator.settings import Deployment
 
@@ -113,13 +115,19 @@ def _defers(deployment: Deployment) -> bool:
     from airflow.models.dagbag import DagBag
 
     bag = DagBag(deployment.dags, include_examples=False, read_dags_from_db=False)
-    tasks = [task for dag in bag.dags.values() for task in dag.tasks]
-    return any(_attribute(task, "deferrable") or _attribute(task, "start_from_trigger") for task in tasks)
+    return any(_may_defer(task) for dag in bag.dags.values() for task in dag.tasks)
 
 
-def _attribute(task: object, name: str) -> object:
-    mapped: dict[str, object] = getattr(task, "partial_kwargs", {})
-    return mapped.get(name) or getattr(task, name, False)
+def _may_defer(task: Any) -> bool:
+    """What the operator's `deferrable` says; if it has none, whether its code calls `defer`."""
+    stated = {"deferrable": getattr(task, "deferrable", None), **getattr(task, "partial_kwargs", {})}["deferrable"]
+    if stated is not None:
+        return bool(stated)
+    operator = getattr(task, "operator_class", type(task))
+    own = [kind for kind in operator.__mro__ if not kind.__module__.startswith("airflow.models")]
+    methods = [inspect.unwrap(member) for kind in own for member in vars(kind).values() if inspect.isfunction(member)]
+    calls_defer = any("defer" in method.__code__.co_names for method in methods)
+    return calls_defer or bool(getattr(task, "start_from_trigger", False))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
