@@ -104,20 +104,26 @@ class Client:
 
 
 @pytest.fixture(scope="session")
-def client(stack: RunningStack) -> Iterator[Client]:
+def settings(stack: RunningStack) -> Iterator[None]:
+    """The stack's settings in this process: boto3 and the TLS libraries read theirs from there alone."""
+    before = dict(os.environ)
+    os.environ.update(stack.env)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def client(stack: RunningStack, settings: None) -> Iterator[Client]:
     login = (stack.env["TESTENV_AIRFLOW_USER"], stack.env["TESTENV_AIRFLOW_PASSWORD"])
     with httpx.Client(base_url=stack.env["TESTENV_AIRFLOW_URL"], auth=login, timeout=60) as http:
         yield Client(stack, http)
 
 
 @pytest.fixture(scope="session")
-def engine(stack: RunningStack) -> Iterator[Engine]:
+def engine(stack: RunningStack, settings: None) -> Engine:
     """The engine beside the control plane, to look at its ledger and to fill its places."""
-    before = dict(os.environ)
-    os.environ.update(stack.env)
-    yield connect_engine(Config.from_environ(stack.env))
-    os.environ.clear()
-    os.environ.update(before)
+    return connect_engine(Config.from_environ(stack.env))
 
 
 @pytest.fixture

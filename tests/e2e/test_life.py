@@ -11,7 +11,7 @@ def test_an_environment_is_provisioned_used_and_destroyed(client: Client, slug: 
     environment = client.up("--name", slug, "--owner", "ada")
     env_id = f"sbx-{slug}"
     assert (environment["id"], environment["state"], environment["owner"]) == (env_id, "ready", "ada")
-    assert all(client.inventory(env_id).values()) is False and any(client.inventory(env_id).values())
+    assert any(client.inventory(env_id).values()), "the systems themselves have it"
 
     ran = client("run", env_id, "payments_to_snowflake", "2026-01-02", "--json")
     assert ran.code == 0, ran.err
