@@ -68,8 +68,8 @@ def desired(spec: EnvironmentSpec, dataset: Dataset) -> frozenset[Resource]:
                 part(System.KAFKA, "records", names.topic(topic.name), dataset=version, topic=topic.name)
                 for topic in dataset.topics
             ),
-            part(System.SPARK, "code", names.prefix + "code/spark/", ref=spec.ref),
-            part(System.ORCHESTRATOR, "code", names.prefix + "code/code.tar.gz", ref=spec.ref),
+            part(System.SPARK, "code", names.prefix + "code/spark/"),
+            part(System.ORCHESTRATOR, "code", names.prefix + "code/code.tar.gz"),
             part(System.ORCHESTRATOR, "connections", names.parameter("connections")),
             part(System.ORCHESTRATOR, "settings", names.parameter("orchestrator")),
         ]
@@ -79,14 +79,15 @@ def desired(spec: EnvironmentSpec, dataset: Dataset) -> frozenset[Resource]:
 def plan(wanted: Collection[Resource], observed: Collection[Resource]) -> tuple[Step, ...]:
     """Steps that turn `observed` into `wanted`, in the order to apply them; empty when they agree.
 
-    What is wanted and missing is ensured; what is there and not wanted is destroyed. Provision is `plan(wanted, ())`,
-    destroy is `plan((), observed)`, drift is a plan that is not applied.
+    What is wanted and missing, or there and made from something else, is ensured; what is there and not wanted is
+    destroyed. Provision is `plan(wanted, ())`, destroy is `plan((), observed)`, drift is a plan that is not applied.
     """
-    there = set(observed)
+    there = {resource: set(resource.settings) for resource in observed}
     goal = set(wanted)
+    wrong = {resource for resource in goal if not set(resource.settings) <= there.get(resource, set())}
     return (
-        *(Step(Action.DESTROY, resource) for resource in in_order(there - goal, reverse=True)),
-        *(Step(Action.ENSURE, resource) for resource in in_order(goal - there)),
+        *(Step(Action.DESTROY, resource) for resource in in_order(there.keys() - goal, reverse=True)),
+        *(Step(Action.ENSURE, resource) for resource in in_order((goal - there.keys()) | wrong)),
     )
 
 

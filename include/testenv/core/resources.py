@@ -23,8 +23,8 @@ class System(StrEnum):
 class Resource:
     """One thing in one system, identified by `system`, `kind` and physical `name`.
 
-    `settings` say what it is made from, as far as the system can tell it again; they take part in drift detection, not
-    in identity.
+    `settings` say what it is made from, where the system can tell it again: a backend observes them when the resource
+    is whole, and leaves them out when it is not. They take part in `plan`, not in identity.
     """
 
     system: System

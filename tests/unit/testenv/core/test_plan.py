@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from testenv.core.dataset import Dataset, Topic
 from testenv.core.naming import EnvId, owner_of
 from testenv.core.plan import desired, in_order, plan
-from testenv.core.resources import Action, Resource, System
+from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec, OnFailure
 
 DATASET = Dataset(
@@ -43,6 +43,13 @@ def test_every_desired_resource_belongs_to_its_environment() -> None:
 
 def test_every_system_has_a_part() -> None:
     assert {resource.system for resource in WANTED} == set(System)
+
+
+def test_what_is_made_from_something_else_or_not_whole_is_ensured_again() -> None:
+    database = next(resource for resource in WANTED if resource.kind == "database" and resource.settings)
+    for settings in ((), (("template", "te_golden_other_src"), ("clone", "TE_GOLDEN_OTHER"))):
+        observed = Resource(database.system, database.kind, database.name, settings)
+        assert plan({database}, {observed}) == (Step(Action.ENSURE, database),)
 
 
 def test_two_environments_desire_nothing_in_common() -> None:
