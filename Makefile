@@ -25,7 +25,7 @@ help: ## list the targets
 install: ## bring everything that is needed
 	@$(MAKE) --no-print-directory -j4 installed
 
-installed: $(VENVS:%=.venv/.%.installed) .venv/.jars.installed .venv/.pgbouncer.installed
+installed: $(VENVS:%=.venv/.%.installed) .venv/.jars.installed .venv/.pgbouncer.installed manifest
 
 $(UV):
 	@echo "install: uv $(UV_VERSION)"
@@ -47,7 +47,14 @@ $(VENVS:%=.venv/.%.installed): .venv/.%.installed: $$(LOCK_$$*) | $(UV)
 .venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml | .venv/.local.installed
 	@echo "install: jars of Kafka and Spark"
 	PYTHONPATH=include .venv/local/bin/python -m local.jars > /dev/null
+	echo "install: Spark's class archive, which halves the start of a job"
+	PYTHONPATH=include .venv/local/bin/python -m local.aws.class_archive > /dev/null
 	touch $@
+
+# provision_env is drawn from dbt's manifest; whether it is current takes 0.1 s to find out.
+.PHONY: manifest
+manifest: .venv/.airflow.installed .venv/.dbt.installed
+	@PYTHONPATH=include:plugins $(PYTHON) -m testenv_airflow.manifest
 
 # Optional: without it Airflow connects to PostgreSQL directly, and `make status` says so.
 .venv/.pgbouncer.installed:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -29,7 +29,7 @@ class RunningStack:
     """An embedded stack: its folder, and the variables of its `stack.env`."""
 
     home: Path
-    env: dict[str, str]
+    env: dict[str, str] = field(repr=False)  # holds secrets, and pytest shows what takes part in a failure
 
     @property
     def production(self) -> dict[str, str]:

@@ -44,7 +44,7 @@ def _postgres(environ: Environ, ids: list[str]) -> list[str]:
         port=environ["TESTENV_POSTGRES_PORT"],
         user=environ["TESTENV_POSTGRES_USER"],
         password=environ["TESTENV_POSTGRES_PASSWORD"],
-        dbname="postgres",
+        dbname=environ["TESTENV_LEDGER_URL"].rsplit("/", 1)[1],  # it may connect to no other
     )
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT 'database ' || datname FROM pg_database UNION SELECT 'role ' || rolname FROM pg_roles")

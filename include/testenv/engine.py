@@ -15,7 +15,7 @@ from testenv.core.admission import Admitted, Queued
 from testenv.core.dataset import Dataset
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, TestenvError
 from testenv.core.kinds import Kinds
-from testenv.core.lifecycle import HOLDING, State
+from testenv.core.lifecycle import ENDED, HOLDING, WAITING, State
 from testenv.core.naming import EnvId, owner_of
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
@@ -137,11 +137,15 @@ class Engine:
         return self.ledger.move(env_id, State.READY, "ready", self.clock())
 
     def abandon(self, env_id: EnvId, reason: str) -> State:
-        """Provisioning failed: keep the environment for inspection if asked for, else start to destroy it."""
-        environment = self.ledger.environment(env_id)
+        """Provisioning failed: keep the environment for inspection if asked for, else start to destroy it.
+
+        A request that was never admitted ends at once. Returns the state that follows.
+        """
+        environment, now = self.ledger.environment(env_id), self.clock()
+        if environment.state in WAITING:
+            return self.ledger.move(env_id, State.REFUSED, reason, now).state
         if environment.state is not State.PROVISIONING:
             return environment.state
-        now = self.clock()
         if environment.spec.on_failure is OnFailure.KEEP:
             self.ledger.expire(env_id, now + QUARANTINE, "kept for inspection for 24 hours", now)
             return self.ledger.move(env_id, State.QUARANTINED, reason, now).state
@@ -150,9 +154,11 @@ class Engine:
     # ---------------------------------------------------------------- destroy
 
     def drain(self, env_id: EnvId) -> Environment:
-        """Begin to destroy: plan a step for all that may exist, and stop what runs."""
+        """Begin to destroy: plan a step for all that may exist, and stop what runs. A waiting request is withdrawn."""
         environment = self.ledger.environment(env_id)
-        if environment.state in (State.REQUESTED, State.QUEUED, State.REFUSED, State.DESTROYED):
+        if environment.state in WAITING:
+            return self.ledger.move(env_id, State.DESTROYED, "withdrawn before it was admitted", self.clock())
+        if environment.state in ENDED:
             raise Conflict(f"{env_id} is {environment.state}: there is nothing to destroy")
         environment = self.ledger.move(env_id, State.DESTROYING, "destroying", self.clock())
         may_exist = {
@@ -206,9 +212,10 @@ class Engine:
 
     def orphans(self) -> dict[EnvId, list[Resource]]:
         """What the systems have of environments that the ledger does not know as living."""
+        observed = self.observe(None)  # before the ledger is asked: what is admitted meanwhile is no orphan
         living = {environment.env_id for environment in self.ledger.environments(states=HOLDING)}
         found: dict[EnvId, list[Resource]] = {}
-        for resource in self.observe(None):
+        for resource in observed:
             owner = owner_of(resource.name)
             if owner and owner not in living:
                 found.setdefault(owner, []).append(resource)

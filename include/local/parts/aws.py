@@ -118,6 +118,7 @@ class Aws(Part):
             **{f"TESTENV_EMR_APPLICATION_{kind.upper()}": made["applications"][kind] for kind in KINDS},
             "AWS_ENDPOINT_URL": endpoint(self.site),
             "AWS_REGION": made["region"],
+            "AWS_DEFAULT_REGION": made["region"],  # what boto3 reads
             "AWS_ACCESS_KEY_ID": control["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": control["secret_access_key"],
             "TESTENV_BUCKET": made["bucket"],

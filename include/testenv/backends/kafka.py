@@ -200,7 +200,7 @@ class KafkaBackend:
     # ---------------------------------------------------------------- records
 
     def _ensure_records(self, resource: Resource, site: Site) -> None:
-        name, topic = resource.name, site.dataset.topic(resource.setting["topic"])
+        name, topic = resource.name, site.dataset.topic(resource.name.removeprefix(site.names.topic_prefix))
         self._ensure_topic(name, topic)
         found = self._admin.counts({name: topic.partitions})[name]
         if found == topic.records:

@@ -23,11 +23,14 @@ class State(StrEnum):
 HOLDING = frozenset({State.PROVISIONING, State.READY, State.QUARANTINED, State.DESTROYING})
 """States in which an environment holds a place of its kind's quota, because its parts may exist."""
 
+WAITING = frozenset({State.REQUESTED, State.QUEUED})
+"""States before admission, in which nothing of an environment exists."""
+
 ENDED = frozenset({State.DESTROYED, State.REFUSED})
 """States in which nothing of an environment exists and its id may be used again."""
 
 _NEXT: dict[State, frozenset[State]] = {
-    State.REQUESTED: frozenset({State.QUEUED, State.PROVISIONING, State.REFUSED}),
+    State.REQUESTED: frozenset({State.QUEUED, State.PROVISIONING, State.REFUSED, State.DESTROYED}),
     State.QUEUED: frozenset({State.PROVISIONING, State.REFUSED, State.DESTROYED}),
     State.PROVISIONING: frozenset({State.READY, State.QUARANTINED, State.DESTROYING}),
     State.READY: frozenset({State.DESTROYING}),

@@ -64,10 +64,7 @@ def desired(spec: EnvironmentSpec, dataset: Dataset) -> frozenset[Resource]:
                 part(System.KAFKA, "topic", names.topic(topic.name), partitions=str(topic.partitions))
                 for topic in dataset.topics
             ),
-            *(
-                part(System.KAFKA, "records", names.topic(topic.name), dataset=version, topic=topic.name)
-                for topic in dataset.topics
-            ),
+            *(part(System.KAFKA, "records", names.topic(topic.name), dataset=version) for topic in dataset.topics),
             part(System.SPARK, "code", names.prefix + "code/spark/"),
             part(System.ORCHESTRATOR, "code", names.prefix + "code/code.tar.gz"),
             part(System.ORCHESTRATOR, "connections", names.parameter("connections")),

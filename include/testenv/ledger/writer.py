@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from testenv.core.admission import Admitted, Queued, admit
 from testenv.core.errors import Conflict, Refused
 from testenv.core.kinds import Kinds
-from testenv.core.lifecycle import ENDED, State, advance
+from testenv.core.lifecycle import ENDED, WAITING, State, advance
 from testenv.core.naming import EnvId
 from testenv.core.resources import Step
 from testenv.core.spec import EnvironmentSpec
@@ -69,8 +69,10 @@ class LedgerWriter(LedgerReader):
         with self._transaction() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADMISSION_LOCK})
             environment = _newest(connection, env_id, lock=True)
-            if environment.state not in (State.REQUESTED, State.QUEUED):
+            if environment.state is State.PROVISIONING:
                 return Admitted()
+            if environment.state not in WAITING:
+                raise Conflict(f"{env_id} is {environment.state}: its request was withdrawn or is over. Ask anew")
             kind = environment.spec.kind
             try:
                 verdict = admit(env_id, kinds[kind], _holders(connection, kind), _queue(connection, kind))

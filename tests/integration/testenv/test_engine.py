@@ -275,6 +275,23 @@ def test_what_is_still_there_keeps_an_environment_from_ending(engine: Engine) ->
     assert engine.ledger.environment(env_id).state is State.DESTROYING
 
 
+@pytest.mark.parametrize("held", [0, 30])
+def test_a_request_that_was_never_admitted_may_be_withdrawn_and_leaves_its_place_in_the_queue(
+    engine: Engine, held: int
+) -> None:
+    for _ in range(held):
+        provisioned(engine, kind="ci")
+    waiting, behind = request(engine, kind="ci"), request(engine, kind="ci")
+    if held:
+        assert [engine.admit(waiting), engine.admit(behind)] == [Queued(1), Queued(2)]
+    assert engine.drain(waiting).state is State.DESTROYED
+    with pytest.raises(Conflict, match="destroyed"):
+        engine.admit(waiting)
+    if held:
+        assert engine.ledger.queue_place(behind) == 1
+    assert engine.abandon(behind, "its run was failed by hand") is State.REFUSED
+
+
 def test_drift_names_what_is_missing_and_what_is_too_much(engine: Engine) -> None:
     env_id = provisioned(engine)
     names = Names(env_id)
