@@ -44,7 +44,7 @@ $(VENVS:%=.venv/.%.installed): .venv/.%.installed: $$(LOCK_$$*) | $(UV)
 	$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python $<
 	touch $@
 
-.venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml | .venv/.local.installed
+.venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml | .venv/.local.installed .venv/.spark.installed
 	@echo "install: jars of Kafka and Spark"
 	PYTHONPATH=include .venv/local/bin/python -m local.jars > /dev/null
 	echo "install: Spark's class archive, which halves the start of a job"
