@@ -37,7 +37,16 @@ if TYPE_CHECKING:
 PRODUCER = "dbt_producer_watcher"
 """Cosmos' name of the task that runs dbt; the group's other tasks watch it."""
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TMPDIR",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SNOWFLAKE_DISABLE_PLATFORM_DETECTION",
+)
 """What the dbt process keeps of the task's environment variables."""
 
 
@@ -66,6 +75,7 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
             load_method=LoadMode.DBT_MANIFEST,
             invocation_mode=InvocationMode.SUBPROCESS,
             dbt_executable_path=dbt,
+            # An environment is where one finds out why a test fails: none may keep it from being made.
             test_behavior=TestBehavior.NONE,
             emit_datasets=False,
         ),
@@ -77,9 +87,6 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
         },
         **kwargs,
     )
-    # Tests have no tasks of their own. Those of data run with the build, where Cosmos would leave them out; unit tests
-    # are about the code, not about this environment.
-    group.children[f"{group_id}.{PRODUCER}"].dbt_cmd_flags = ["--exclude-resource-type", "unit_test"]
     watch_without_worker(group)
     return group
 

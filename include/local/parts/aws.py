@@ -40,10 +40,12 @@ def work_folder(site: Site) -> Path:
     return folder
 
 
-def trust(site: Site) -> dict[str, str]:
-    """Variables that make clients trust the stack's own authority beside the system's."""
+def surroundings(site: Site) -> dict[str, str]:
+    """Variables that make clients at home here: they trust the stack's own authority beside the system's, and do not
+    ask a cloud's metadata service where they are, which Snowflake's would wait for at every login.
+    """
     bundle = str(site.certificates.bundle)
-    return {"REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle}
+    return {"REQUESTS_CA_BUNDLE": bundle, "SSL_CERT_FILE": bundle, "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true"}
 
 
 class Runner(Part):
@@ -95,7 +97,7 @@ class Aws(Part):
                 "access_key_id": self.site.secrets.access_key_id("aws_root_id"),
                 "secret_access_key": self.site.secrets.secret_access_key("aws_root_secret"),
             },
-            "task_environment": {**trust(self.site), "TESTENV_DBT": str(venv_bin("dbt", "dbt"))},
+            "task_environment": {**surroundings(self.site), "TESTENV_DBT": str(venv_bin("dbt", "dbt"))},
         }
         write_private(self._settings_file, json.dumps(document, indent=1))
 
@@ -114,7 +116,7 @@ class Aws(Part):
         made = account(self.site)
         control, reader = made["users"][CONTROL_USER], made["users"][READER]
         return {
-            **trust(self.site),
+            **surroundings(self.site),
             **{f"TESTENV_EMR_APPLICATION_{kind.upper()}": made["applications"][kind] for kind in KINDS},
             "AWS_ENDPOINT_URL": endpoint(self.site),
             "AWS_REGION": made["region"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from local import envfile, ports
 from local.home import REPO, venv_bin
 from local.parts.airflow import Webserver
-from local.parts.aws import Aws, trust
+from local.parts.aws import Aws, surroundings
 from local.parts.base import Job, Part
 from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
@@ -33,7 +33,7 @@ class Environment(Job):
             "TESTENV_DBT": str(venv_bin("dbt", "dbt")),
             **Webserver(self.site).exports(),
         }
-        production = trust(self.site)
+        production = surroundings(self.site)
         for part in running:
             clients |= part.exports()
             production |= part.production_exports()

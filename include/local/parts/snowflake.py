@@ -67,7 +67,7 @@ class Snowflake(Part):
         """A connection of the plain connector as USER, by key pair."""
         import snowflake.connector  # takes a second, which `down` and `logs` need not spend
 
-        os.environ.update(aws.trust(self.site))  # the connector takes its authorities from here alone
+        os.environ.update(aws.surroundings(self.site))  # the connector takes its authorities from here alone
         connection = snowflake.connector.connect(
             account=self.site.settings.names["snowflake_account"],
             user=user,

@@ -64,7 +64,8 @@ def desired(spec: EnvironmentSpec, dataset: Dataset) -> frozenset[Resource]:
                 part(System.KAFKA, "topic", names.topic(topic.name), partitions=str(topic.partitions))
                 for topic in dataset.topics
             ),
-            *(part(System.KAFKA, "records", names.topic(topic.name), dataset=version) for topic in dataset.topics),
+            # Of records Kafka tells only how many there are: not of which dataset, and of none nothing.
+            *(part(System.KAFKA, "records", names.topic(topic.name)) for topic in dataset.topics if topic.records),
             part(System.SPARK, "code", names.prefix + "code/spark/"),
             part(System.ORCHESTRATOR, "code", names.prefix + "code/code.tar.gz"),
             part(System.ORCHESTRATOR, "connections", names.parameter("connections")),
