@@ -43,7 +43,10 @@ class KafkaConfig:
 
 @dataclass(frozen=True)
 class SnowflakeConfig:
-    """Account, and the control plane's login by key pair. `host` and `port` are empty on the real one."""
+    """Account, and the control plane's login by key pair.
+
+    `host`, `port` and `ca_bundle` (the file of the authorities that a client must trust) are empty on the real one.
+    """
 
     account: str
     user: str
@@ -51,6 +54,7 @@ class SnowflakeConfig:
     role: str
     host: str
     port: str
+    ca_bundle: str
     storage_integration: str
 
 
@@ -119,6 +123,7 @@ class Config:
                 role=get("TESTENV_SNOWFLAKE_ROLE"),
                 host=environ.get("TESTENV_SNOWFLAKE_HOST", ""),
                 port=environ.get("TESTENV_SNOWFLAKE_PORT", ""),
+                ca_bundle=environ.get("REQUESTS_CA_BUNDLE", "") if environ.get("TESTENV_SNOWFLAKE_HOST") else "",
                 storage_integration=get("TESTENV_SNOWFLAKE_STORAGE_INTEGRATION"),
             ),
             ecs=EcsConfig(

@@ -50,8 +50,10 @@ def environment(connections: Connections) -> dict[str, str]:
             "SNOWFLAKE_DATABASE": snowflake["database"],
             "SNOWFLAKE_WAREHOUSE": snowflake["warehouse"],
             "SNOWFLAKE_PRIVATE_KEY_RAW": snowflake["private_key"],
+            "REQUESTS_CA_BUNDLE": snowflake["ca_bundle"],
             "AWS_ENDPOINT_URL": s3["endpoint_url"],
             "AWS_REGION": s3["region"],
+            "AWS_DEFAULT_REGION": s3["region"],
             "AWS_ACCESS_KEY_ID": s3["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": s3["secret_access_key"],
             "AWS_SESSION_TOKEN": s3["session_token"],
@@ -81,7 +83,11 @@ def dbt(connections: Connections) -> dict[str, str]:
     snowflake = connections["snowflake"]
     names = ("account", "host", "port", "user", "role", "database", "warehouse")
     variables = {f"DBT_SNOWFLAKE_{name.upper()}": snowflake[name] for name in names}
-    return _filled(variables | {"DBT_SNOWFLAKE_PRIVATE_KEY": one_line(snowflake["private_key"])})
+    variables |= {
+        "DBT_SNOWFLAKE_PRIVATE_KEY": one_line(snowflake["private_key"]),
+        "REQUESTS_CA_BUNDLE": snowflake["ca_bundle"],
+    }
+    return _filled(variables)
 
 
 def airflow(connections: Connections) -> dict[str, str]:

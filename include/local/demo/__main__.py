@@ -26,6 +26,8 @@ DATE = "2026-01-02"
 
 PIPELINES = ("payments_to_snowflake", "settlements_to_snowflake", "card_events_to_snowflake", "finsight_dbt")
 
+ENVIRONMENTS = ("sbx-demo", "sbx-beside")
+
 console = Console(highlight=False)
 
 
@@ -42,8 +44,10 @@ class Demo:
         with self._stage("start the stack"):
             self._stack("up")
         self.environ = envfile.read(self.home / "stack.env")
+        os.environ.update(self.environ)  # clients in this process trust the stack's authority too
         with self._stage("fill production"):
             self._command("production", venv_bin("airflow"), "-m", "estate.production", "fill")
+        self._clear()
         with self._stage("provision a sandbox"):
             self._testenv("up", "--name", "demo", "--owner", "demo")
         with self._stage("run the pipelines in it"):
@@ -57,13 +61,20 @@ class Demo:
             self._testenv("run", "sbx-beside", PIPELINES[0], DATE)
         self._show_differences(first, contents(self._testenv("connect", "sbx-beside", "--json")))
         with self._stage("destroy both"):
-            for name in ("sbx-demo", "sbx-beside"):
+            for name in ENVIRONMENTS:
                 self._testenv("down", name)
         left = inventory(self.environ)
         leaked = sum(map(len, left.values()))
         self._show_inventory(left)
         self._write(first, leaked)
         return leaked
+
+    def _clear(self) -> None:
+        """End what an earlier demo that was broken off has left."""
+        there = [environment["id"] for environment in self._testenv("list", "--json")]
+        for name in ENVIRONMENTS:
+            if name in there:
+                self._testenv("down", name)
 
     # ---------------------------------------------------------------- what it shows
 

@@ -67,16 +67,19 @@ def _landing(access: Mapping[str, str]) -> dict[str, tuple[int, str]]:
 
 
 def _topics(access: Mapping[str, str]) -> dict[str, tuple[int, str]]:
-    from confluent_kafka import Consumer, TopicPartition
+    from confluent_kafka import TopicPartition
+    from confluent_kafka.admin import AdminClient, OffsetSpec
 
     prefix = access["topic_prefix"]
-    settings = {key: value for key, value in access.items() if key != "topic_prefix"}
-    consumer = Consumer({**settings, "group.id": f"{prefix}demo", "enable.auto.commit": False})
+    admin = AdminClient({key: value for key, value in access.items() if key != "topic_prefix"})
     found = {}
-    for name, topic in sorted(consumer.list_topics(timeout=20).topics.items()):
-        marks = [consumer.get_watermark_offsets(TopicPartition(name, p), timeout=20) for p in sorted(topic.partitions)]
-        found[name.removeprefix(prefix)] = (sum(high - low for low, high in marks), str(marks))
-    consumer.close()
+    for name, topic in sorted(admin.list_topics(timeout=20).topics.items()):
+        partitions = [TopicPartition(name, number) for number in sorted(topic.partitions)]
+        first, last = (
+            [future.result(20).offset for future in admin.list_offsets(dict.fromkeys(partitions, spec)).values()]
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())
+        )
+        found[name.removeprefix(prefix)] = (sum(last) - sum(first), str([first, last]))
     return found
 
 

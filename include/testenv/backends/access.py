@@ -66,6 +66,7 @@ class Access:
             "account": snowflake.account,
             "host": snowflake.host,
             "port": snowflake.port,
+            "ca_bundle": snowflake.ca_bundle,
             "user": login["user"],
             "private_key": pem(login["private_key"]),
             "role": site.names.snowflake_role,

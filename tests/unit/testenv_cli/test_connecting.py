@@ -21,6 +21,7 @@ CONNECTIONS = {
         "account": "testenv",
         "host": "localhost",
         "port": "443",
+        "ca_bundle": "/stack/ca-bundle.pem",
         "user": "TE_SBX_A",
         "private_key": PEM,
         "role": "TE_SBX_A_RW",

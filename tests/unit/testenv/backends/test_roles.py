@@ -22,7 +22,7 @@ CONFIG = Config(
     dbt="dbt",
     postgres=PostgresConfig("h", 1, "u", "p"),
     kafka=KafkaConfig("h:1", "u", "p", "SASL_SSL", "SCRAM-SHA-512"),
-    snowflake=SnowflakeConfig("a", "u", "k", "r", "", "", "i"),
+    snowflake=SnowflakeConfig("a", "u", "k", "r", "", "", "", "i"),
     ecs=EcsConfig("c", "t", ()),
     emr_applications={"ci": "app-ci", "sandbox": "app-sandbox", "integration": "app-int"},
 )
