@@ -9,42 +9,54 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from local.inventory import inventory
+from testenv_cli.client import ControlPlane
+from testenv_cli.errors import CliError, Exit
+from testenv_cli.settings import read_settings
 
 REPO = Path(__file__).resolve().parents[1]
 RESULT = REPO / "bench" / "results" / "provision.json"
 RUNS = 5
+POLL_SECONDS = 0.2
 
 
-def testenv(*arguments: str) -> Any:
-    """The answer of one CLI call, as JSON."""
-    done = subprocess.run(
-        [REPO / "bin" / "testenv", *arguments, "--json"], capture_output=True, text=True, timeout=900, check=False
-    )
-    if done.returncode:
-        sys.exit(f"testenv {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return json.loads(done.stdout)
-
-
-def provision(name: str) -> dict[str, float]:
+def provision(plane: ControlPlane, name: str) -> dict[str, float]:
     """Provision one sandbox and destroy it; seconds of wall clock, and CPU seconds of the whole machine."""
     cpu, start = _cpu_seconds(), time.monotonic()
-    testenv("up", "--name", name, "--owner", "bench")
+    run = plane.trigger("provision_env", {"name": name, "owner": "bench"})
+    _await(plane, "provision_env", run, lambda: _state(plane, f"sbx-{name}") == "ready")
     ready, cpu_ready = time.monotonic(), _cpu_seconds()
-    testenv("down", f"sbx-{name}")
+    run = plane.trigger("destroy_env", {"environment": f"sbx-{name}"})
+    _await(plane, "destroy_env", run, lambda: _state(plane, f"sbx-{name}") == "destroyed")
     return {
         "ready_s": round(ready - start, 2),
         "cpu_s": round(cpu_ready - cpu, 2),
         "destroy_s": round(time.monotonic() - ready, 2),
     }
+
+
+def _await(plane: ControlPlane, dag_id: str, run_id: str, done: Callable[[], bool]) -> None:
+    """Ask `done` until it says yes; ends the benchmark when the run fails before."""
+    while not done():
+        if plane.run(dag_id, run_id)["state"] == "failed":
+            sys.exit(f"{dag_id} failed: {plane.grid(dag_id, run_id)}")
+        time.sleep(POLL_SECONDS)
+
+
+def _state(plane: ControlPlane, env_id: str) -> str:
+    try:
+        return str(plane.environment(env_id)["state"])
+    except CliError as error:
+        if error.code is Exit.NOT_FOUND:  # its first task has not begun
+            return ""
+        raise
 
 
 def _cpu_seconds() -> float:
@@ -53,8 +65,9 @@ def _cpu_seconds() -> float:
 
 
 def main() -> None:
-    provision("warm")  # the first one reads every file and opens every connection for the first time
-    runs = [provision(f"bench{number}") for number in range(RUNS)]
+    plane = ControlPlane(read_settings())
+    provision(plane, "warm")  # the first one reads every file and opens every connection for the first time
+    runs = [provision(plane, f"bench{number}") for number in range(RUNS)]
     left = inventory(os.environ)
     result = {
         "single_p50_s": statistics.median(run["ready_s"] for run in runs),

@@ -50,8 +50,8 @@ PARAMS = {
         description="What it is for. Decides the quota, the lifetime, the dataset's size and the warehouse.",
     ),
     "name": Param(
-        "",
-        type="string",
+        None,
+        type=["null", "string"],
         title="Name",
         pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$",
         maxLength=20,
@@ -59,8 +59,8 @@ PARAMS = {
         **{"$comment": NAME_RULE},
     ),
     "owner": Param(
-        "",
-        type="string",
+        None,
+        type=["null", "string"],
         title="Owner",
         maxLength=64,
         description="Who answers for it: a user name, e-mail address or team.",

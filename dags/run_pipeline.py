@@ -9,6 +9,7 @@ from airflow.models.param import Param
 
 from testenv_airflow.defaults import TASKS, environment_param
 from testenv_airflow.operators.use import RunPipelineOperator
+from testenv_airflow.sensors.environment import EnvironmentSensor
 
 DOC = """
 ### Run a pipeline in a test environment
@@ -48,7 +49,12 @@ with DAG(
     },
     default_args=TASKS,
 ):
-    RunPipelineOperator(
+    wait = EnvironmentSensor(
+        task_id="wait",
+        task_display_name="wait until the environment is ready",
+        environment="{{ params.environment }}",
+    )
+    wait >> RunPipelineOperator(
         task_id="run",
         task_display_name="run to its end",
         environment="{{ params.environment }}",

@@ -9,6 +9,7 @@ from airflow.models.param import Param
 
 from testenv_airflow.defaults import TASKS, environment_param
 from testenv_airflow.operators.use import ServeOperator
+from testenv_airflow.sensors.environment import EnvironmentSensor
 
 DOC = """
 ### Serve a test environment
@@ -38,7 +39,12 @@ with DAG(
     },
     default_args=TASKS,
 ):
-    ServeOperator(
+    wait = EnvironmentSensor(
+        task_id="wait",
+        task_display_name="wait until the environment is ready",
+        environment="{{ params.environment }}",
+    )
+    wait >> ServeOperator(
         task_id="serve",
         task_display_name="start or stop",
         environment="{{ params.environment }}",

@@ -15,7 +15,7 @@ from testenv.core.admission import Admitted, Queued
 from testenv.core.dataset import Dataset
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, TestenvError
 from testenv.core.kinds import Kinds
-from testenv.core.lifecycle import ENDED, HOLDING, WAITING, State
+from testenv.core.lifecycle import ENDED, HOLDING, USABLE, WAITING, State
 from testenv.core.naming import EnvId, owner_of
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
@@ -281,9 +281,16 @@ class Engine:
         tasks = self.orchestrator.tasks(env_id)
         return next((task_id for task_id, task in tasks.items() if task.command == ("serve",)), None)
 
+    def usable(self, env_id: EnvId) -> bool:
+        """Whether the environment can be used now. Raises `NotFound`, and `Conflict` where it never will be."""
+        state = self.ledger.environment(env_id).state
+        if state is State.DESTROYING or state in ENDED:
+            raise Conflict(f"{env_id} is {state}: it cannot be used. bin/testenv up makes a new one")
+        return state in USABLE
+
     def _require_usable(self, env_id: EnvId) -> Environment:
         environment = self.ledger.environment(env_id)
-        if environment.state not in (State.READY, State.QUARANTINED):
+        if environment.state not in USABLE:
             raise Conflict(f"{env_id} is {environment.state}: it can be used when it is ready")
         return environment
 

@@ -26,6 +26,9 @@ HOLDING = frozenset({State.PROVISIONING, State.READY, State.QUARANTINED, State.D
 WAITING = frozenset({State.REQUESTED, State.QUEUED})
 """States before admission, in which nothing of an environment exists."""
 
+USABLE = frozenset({State.READY, State.QUARANTINED})
+"""States in which pipelines may be run in an environment, and people may log in to it."""
+
 ENDED = frozenset({State.DESTROYED, State.REFUSED})
 """States in which nothing of an environment exists and its id may be used again."""
 

@@ -33,8 +33,8 @@ class Request(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["ci", "sandbox", "integration"] = "sandbox"
-    name: str = Field("", max_length=MAX_LENGTH)
-    owner: str = Field("", max_length=64)
+    name: str | None = Field(None, max_length=MAX_LENGTH)
+    owner: str | None = Field(None, max_length=64)
     ref: str = Field(WORKING_TREE, max_length=200)
     dataset: str = Field(LATEST, max_length=40)
     ttl_hours: int | None = Field(None, ge=1)

@@ -10,7 +10,6 @@ from airflow.exceptions import AirflowFailException
 
 from testenv.core.errors import NotFound
 from testenv_airflow import notes
-from testenv_airflow.conf import refuse_unknown_keys
 from testenv_airflow.hooks.testenv import airflow_errors
 from testenv_airflow.operators.base import TestenvOperator
 from testenv_airflow.triggers.orchestrator import RunTrigger, ServingTrigger
@@ -40,7 +39,6 @@ class RunPipelineOperator(TestenvOperator):
         self.timeout = timeout
 
     def act(self, engine: Engine, context: Context) -> None:
-        refuse_unknown_keys(context)
         task = engine.start_run(self.env_id, self.dag_to_run, self.logical_date)
         what = f"{self.dag_to_run} in {self.env_id} for {self.logical_date}"
         notes.note_run(context, f"{what} is running, as task `{task}`.")
@@ -86,7 +84,6 @@ class ServeOperator(TestenvOperator):
         self.timeout = timeout
 
     def act(self, engine: Engine, context: Context) -> None:
-        refuse_unknown_keys(context)
         if self.action == "stop":
             engine.stop_serving(self.env_id)
             notes.note_run(context, f"The scheduler and web UI of **{self.env_id}** are stopped.")

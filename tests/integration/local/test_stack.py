@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -56,6 +57,7 @@ def small() -> Iterator[RunningStack]:
         yield RunningStack(home, read_env(home / "stack.env"))
     finally:
         local("down", home)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 class TestUpAndDown:

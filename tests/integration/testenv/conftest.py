@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+from snowflake.connector import SnowflakeConnection
 from tests.conftest import RunningStack
 
 from testenv.backends.protocol import Backend, Site, Vault
@@ -61,12 +63,20 @@ class World:
             self.backends[part.system].destroy(part)
 
 
+def _close_sessions() -> None:
+    """End the Snowflake sessions that the control plane keeps, while there is still a server to be told."""
+    for kept in gc.get_objects():
+        if isinstance(kept, SnowflakeConnection) and not kept.is_closed():
+            kept.close()
+
+
 @pytest.fixture(scope="session")
 def config(stack: RunningStack) -> Iterator[Config]:
     """The stack's settings; boto3 and the TLS libraries read theirs from the environment."""
     before = dict(os.environ)
     os.environ.update(stack.env)
     yield Config.from_environ(stack.env)
+    _close_sessions()
     os.environ.clear()
     os.environ.update(before)
 

@@ -349,6 +349,19 @@ def test_a_run_needs_a_ready_environment_a_dag_id_and_a_date(engine: Engine) -> 
     assert engine.run_status(task).command == ("run", "payments", "2026-01-02T00:00:00Z")
 
 
+def test_it_may_be_waited_for_until_it_is_ready_and_no_longer_once_it_ends(engine: Engine) -> None:
+    env_id = request(engine)
+    assert not engine.usable(env_id)
+    engine.admit(env_id)
+    assert not engine.usable(env_id)
+    engine.ensure(env_id, set(System))
+    engine.ready(env_id)
+    assert engine.usable(env_id)
+    engine.drain(env_id)
+    with pytest.raises(Conflict, match="is destroying: it cannot be used"):
+        engine.usable(env_id)
+
+
 def test_a_ci_environment_has_no_web_ui(engine: Engine) -> None:
     env_id = provisioned(engine, kind="ci")
     with pytest.raises(Conflict, match="without scheduler"):

@@ -57,6 +57,13 @@ def test_the_form_of_provision_env_asks_for_exactly_what_the_engine_takes(dags: 
     assert parse_request(provision["defaults"]) == Request(), "the defaults of the form work, and are the engine's"
 
 
+def test_the_form_of_provision_env_may_be_sent_as_it_opens(dags: dict[str, Any]) -> None:
+    """A browser does not send an empty field, unless its type allows null."""
+    provision = dags["provision_env"]
+    empty = [name for name, value in provision["defaults"].items() if value in ("", None)]
+    assert [name for name in empty if "null" not in provision["params"][name]["schema"]["type"]] == []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_dag_explains_itself_and_allows_forty_at_once_where_that_makes_sense(
     dags: dict[str, Any], name: str
