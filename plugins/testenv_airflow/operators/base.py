@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -36,9 +37,9 @@ class TestenvOperator(BaseOperator):
         super().__init__(**kwargs)
         self.environment = environment
 
+    @abstractmethod
     def act(self, engine: Engine, context: Context) -> Any:
         """The one call."""
-        raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
         with airflow_errors():

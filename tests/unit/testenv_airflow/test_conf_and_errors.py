@@ -11,7 +11,7 @@ from testenv.core.errors import TestenvError, Transient, UnknownKey
 from testenv.core.naming import EnvId, InvalidName
 from testenv_airflow.conf import ENVIRONMENT_PATTERN, refuse_unknown_keys
 from testenv_airflow.hooks.testenv import airflow_errors
-from testenv_airflow.operators.base import TestenvOperator
+from testenv_airflow.operators.provision import ReadyOperator
 
 ERRORS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TestenvError)]
 
@@ -44,12 +44,12 @@ def test_known_keys_pass(conf: dict[str, Any] | None) -> None:
 @pytest.mark.parametrize("missing", ["", "None"])
 def test_an_operator_without_environment_fails_and_says_how_to_name_one(missing: str) -> None:
     with pytest.raises(AirflowFailException, match="bin/testenv list"):
-        _ = TestenvOperator(task_id="drain", environment=missing).env_id
+        _ = ReadyOperator(task_id="drain", environment=missing).env_id
 
 
 def test_an_operator_refuses_a_hostile_name() -> None:
     with pytest.raises(InvalidName):
-        _ = TestenvOperator(task_id="drain", environment="sbx-a; DROP DATABASE FINSIGHT").env_id
+        _ = ReadyOperator(task_id="drain", environment="sbx-a; DROP DATABASE FINSIGHT").env_id
 
 
 @pytest.mark.parametrize("value", ["ci-k3f9q2xa", "sbx-payments-fix", "int-nightly"])
