@@ -20,8 +20,8 @@ from local.errors import StackError
 from local.home import INCLUDE, Home, venv_bin, write_private
 from local.launch import MARK
 
-# What parts may see of the environment `up` is called in: never its credentials, its PYTHONPATH or Airflow settings, and not
-# PYTHONDONTWRITEBYTECODE either, with which every task would compile our code anew.
+# What parts may see of the environment `up` is called in: never its credentials, its PYTHONPATH or Airflow settings,
+# and not PYTHONDONTWRITEBYTECODE either, with which every task would compile our code anew.
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TMPDIR", "JAVA_HOME")
 
 STOP_SECONDS = 15
