@@ -16,12 +16,21 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"}
+SERVICES = ("s3", "ssm", "iam", "sts", "ecs", "emr-serverless")
+"""What the backends speak to."""
+
 _DENIED = {"AccessDenied", "AccessDeniedException", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken"}
 
 
 def client(service: str, config: Config) -> Any:
     """A boto3 client with timeouts on every call. Cached: making one costs tens of milliseconds."""
     return _client(service, config.region, config.endpoint_url)
+
+
+def make_clients(config: Config) -> None:
+    """Make every client now, in a process whose children shall find them made. They open no connection yet."""
+    for service in SERVICES:
+        client(service, config)
 
 
 @functools.lru_cache(maxsize=64)
