@@ -1,0 +1,139 @@
+"""What the tests of crashes share: workers to kill, services to kill, and the systems' own word for what is left."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.context import ForkServerContext
+
+import pytest
+from tests.conftest import REPO, RunningStack
+from tests.crash.worker import AtFirstNew, Job, Task, work
+from tests.integration.testenv.conftest import config  # noqa: F401 - a fixture
+
+from local.inventory import inventory
+from testenv.backends.registry import connect_engine
+from testenv.config import Config
+from testenv.core.naming import EnvId
+from testenv.core.resources import Action
+from testenv.engine import Engine
+
+WORKER_SECONDS = 180
+"""After which a worker counts as hanging: no call of a backend may take longer."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a worker ended: the boundaries it passed, the tasks it did wholly, and its error's class and words."""
+
+    killed: bool
+    passed: tuple[str, ...]
+    done: tuple[str, ...]
+    error: tuple[str, str] | None
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Processes forked from one that has imported what they need and has opened no connection."""
+
+    context: ForkServerContext
+
+    def run(self, job: Job) -> End:
+        """Let a worker do `job`, until it is done or dead."""
+        ours, theirs = self.context.Pipe(duplex=False)
+        worker = self.context.Process(target=work, args=(job, theirs))
+        worker.start()
+        theirs.close()
+        told: list[tuple[str, object]] = []
+        try:
+            while ours.poll(WORKER_SECONDS):
+                told.append(ours.recv())
+            pytest.fail(f"a worker of {job.env_id} hangs after {told[-1:]}")
+        except EOFError:  # it has ended
+            worker.join()
+        finally:
+            worker.kill()
+
+        def said(what: str) -> tuple[object, ...]:
+            return tuple(content for kind, content in told if kind == what)
+
+        return End(worker.exitcode == -9, said("passed"), said("done"), next(iter(said("failed")), None))
+
+    def finish(self, job: Job) -> None:
+        """Let a worker do `job` to its end; the test fails when it does not come there."""
+        end = self.run(job)
+        assert (end.killed, end.error) == (False, None)
+
+    def walk(self, job: Job, after_each: Callable[[], None]) -> list[str]:
+        """Do `job` with one worker after another, each killed at the first boundary that none before it died at.
+
+        Returns all boundaries there are, in order. `after_each` looks at what a killed worker has left.
+        """
+        known: list[str] = []
+        tasks = job.tasks
+        while tasks:
+            end = self.run(replace(job, tasks=tasks, dies=AtFirstNew(frozenset(known))))
+            assert end.error is None, f"after {known[-1:]}: {end.error}"
+            tasks = tasks[len(end.done) :]
+            if end.killed:
+                known.append(end.passed[-1])
+                after_each()
+        return known
+
+
+@pytest.fixture(scope="session")
+def workers(config: Config) -> Iterator[Workers]:  # noqa: F811 - the fixture
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.crash.preload"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{REPO}:{REPO / 'include'}"  # the server preloads before it is told sys.path
+    yield Workers(context)
+    os.environ.pop("PYTHONPATH")
+    if before is not None:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def engine(config: Config) -> Engine:  # noqa: F811 - the fixture
+    """An engine that nobody kills, to look and to clean up."""
+    return connect_engine(config)
+
+
+@pytest.fixture
+def new_job(engine: Engine) -> Iterator[Callable[..., Job]]:
+    """Makes jobs of environments that nobody had before; whatever a test leaves of them is destroyed after it."""
+    made: list[EnvId] = []
+
+    def new(*tasks: Task, **conf: str) -> Job:
+        name = f"k{secrets.token_hex(4)}"
+        made.append(EnvId(f"sbx-{name}"))
+        return Job(str(made[-1]), {"name": name, "kind": "sandbox", "owner": "a test", **conf}, tasks)
+
+    yield new
+    for env_id in made:
+        clear(engine, env_id)
+
+
+def clear(engine: Engine, env_id: EnvId) -> None:
+    """Destroy what a test that failed has left; nothing if it has ended."""
+    from testenv.core.lifecycle import ENDED
+    from testenv.core.resources import System
+
+    known = [life for life in engine.ledger.environments() if life.env_id == env_id]
+    if known and known[0].state not in ENDED and engine.drain(env_id).state not in ENDED:
+        engine.destroy(env_id, set(System))
+        engine.verify_gone(env_id)
+
+
+def unwritten(engine: Engine, env_id: EnvId) -> list[str]:
+    """What the systems have of an environment although the ledger does not plan it: must be nothing, ever."""
+    planned = {record.step.resource for record in engine.ledger.steps(env_id, Action.ENSURE)}
+    return sorted(str(resource) for resource in engine.observe(env_id) - planned)
+
+
+def left_of(stack: RunningStack, env_id: str) -> dict[str, list[str]]:
+    """What the systems themselves have of an environment, asked without the engine."""
+    return {system: names for system, names in inventory(stack.env, env_id).items() if names}
