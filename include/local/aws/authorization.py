@@ -20,11 +20,14 @@ from moto.iam.models import iam_backends
 from moto.s3.exceptions import BucketAccessDeniedError, S3AccessDeniedError, S3ClientError
 
 from local.aws import principals, signature
+from local.aws.changes import NotKeptError, changed_by
 from local.aws.permissions import Call, required
 from local.aws.policy import Permission, trusts
 from local.aws.settings import AccessKey
 
-FORM_BODY = "local.aws.form_body"  # where the server keeps the raw body of a form in the WSGI environment
+# Places in the WSGI environment: where the server keeps the raw body of a form, and finds what the request may change.
+FORM_BODY = "local.aws.form_body"
+CHANGES = "local.aws.changes"
 
 _JSON_SERVICES = frozenset({"ssm", "ecs", "emr-serverless"})
 _UNSIGNED = "The request has no Authorization header. This stand-in takes no presigned URLs; sign with AWS credentials."
@@ -50,12 +53,12 @@ class _S3Error(S3ClientError):
     code = 403
 
 
-def install(root: AccessKey) -> None:
-    """Enforce from the first request on; `root` may do everything."""
+def install(root: AccessKey, region: str) -> None:
+    """Enforce from the first request on; `root` may do everything. What is in a region is in `region`."""
     moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0
 
     def authorize(self: Any, iam_request_cls: type, resource: str = "*") -> None:
-        _Check(self, issubclass(iam_request_cls, S3IAMRequest), resource).run(root)
+        _Check(self, issubclass(iam_request_cls, S3IAMRequest), resource).run(root, region)
 
     ActionAuthenticatorMixin._authenticate_and_authorize_action = authorize  # type: ignore[method-assign]
 
@@ -69,7 +72,7 @@ class _Check:
         self._service = response.service_name
         self._account: str = response.current_account
 
-    def run(self, root: AccessKey) -> None:
+    def run(self, root: AccessKey, region: str) -> None:
         """Raises the error that the client gets; returns if the request may proceed."""
         headers = self._response.headers
         if "Authorization" not in headers:
@@ -90,9 +93,14 @@ class _Check:
             self._refuse("SignatureDoesNotMatch", "The request signature does not match. Check the secret access key.")
         if self._operation == "GetCallerIdentity" and self._service == "sts":  # AWS lets everyone ask who they are
             return
-        for need in required(self._call(given.region)):
+        call = self._call(given.region)
+        for need in required(call):
             if not principal.may(need) or not self._trusted(principal, need):
                 self._deny(principal, need)
+        try:
+            self._environ[CHANGES] = changed_by(call, region)
+        except NotKeptError as error:
+            self._refuse("NotImplemented", str(error))
 
     @property
     def _operation(self) -> str:
@@ -155,5 +163,5 @@ class _Check:
         if self._is_s3:
             raise _S3Error(code, message)
         if self._service in _JSON_SERVICES:
-            raise _JsonError(_JSON_CODES[code], message)
+            raise _JsonError(_JSON_CODES.get(code, code), message)
         raise _QueryError(code, message)

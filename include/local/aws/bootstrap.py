@@ -2,8 +2,8 @@
 
     .venv/local/bin/python -m local.aws.bootstrap --endpoint URL --settings FILE --out FILE2
 
-Harmless to repeat. The server itself does the same when it starts, so that a restart by the supervisor leaves a working
-account: moto forgets everything, and ids and access keys come out the same (`stable_ids`). FILE2 (mode 0600) is JSON:
+Harmless to repeat. The server itself does the same when it starts, so that what the code and the settings say now is in
+force. FILE2 (mode 0600) is JSON:
 
     {"region", "account", "bucket": "testenv-environments", "production_bucket": "finsight-production",
      "users": {"testenv-control" | "finsight-writer" | "finsight-reader" | "snowflake-storage":
@@ -90,7 +90,8 @@ def _user(iam: Any, root: AccessKey, name: str, document: dict[str, Any]) -> dic
     key_id = held[0]["AccessKeyId"] if held else iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
     if key_id != expected.access_key_id:
         raise RuntimeError(
-            f"user {name} has the access key {key_id}, not the one derived from this root secret; restart moto"
+            f"user {name} has the access key {key_id}, not the one derived from this root secret: "
+            "the stack's secrets are not those its data was made with; begin anew (docs/runbook.md)"
         )
     return {"access_key_id": expected.access_key_id, "secret_access_key": expected.secret_access_key}
 

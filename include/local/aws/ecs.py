@@ -7,10 +7,12 @@ task has an address of its own, in `containers[0].networkInterfaces`, and no bin
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import JsonRESTError
 from moto.core.utils import utcnow
 from moto.ecs import urls
@@ -19,7 +21,11 @@ from moto.ecs.models import EC2ContainerServiceBackend, Task, TaskDefinition, ec
 from moto.moto_api import state_manager
 
 from local.aws import roles
+from local.aws.changes import Thing
+from local.aws.kept import register
 from local.aws.runner_client import RunnerClient, RunnerError, Status
+from local.aws.sessions import Keep
+from local.aws.settings import Settings
 
 _SERVICE = "ecs-tasks.amazonaws.com"
 _CONTAINER_PORT = 8080
@@ -50,6 +56,7 @@ class RunningBackend(EC2ContainerServiceBackend):
 
     runner: RunnerClient  # set by install()
     endpoint: str
+    keep: Keep
 
     @property
     def _url_module(self) -> Any:
@@ -113,6 +120,7 @@ class RunningBackend(EC2ContainerServiceBackend):
             task.stop_code = "UserInitiated"  # type: ignore[attr-defined]
             task.stopped_reason = reason or "Task stopped by user"
             task.stopping_at = utcnow()  # type: ignore[attr-defined]
+            self.keep([Thing("task", task.id)])
             self._ask(lambda: self.runner.stop(task.id, _STOP_GRACE))
         return task
 
@@ -140,6 +148,7 @@ class RunningBackend(EC2ContainerServiceBackend):
         task.created_at = utcnow()  # type: ignore[attr-defined]
         task.containers[0].name = container["name"]  # type: ignore[attr-defined]
         task.containers[0].exitCode = None  # type: ignore[assignment]
+        self.keep([Thing("task", task.id)])  # before it runs: a task that is not in the books is ended
         self._ask(lambda: self.runner.start(task.id, command, environment))
 
     def _refresh(self, tasks: list[Task]) -> None:
@@ -147,10 +156,12 @@ class RunningBackend(EC2ContainerServiceBackend):
         if not open_tasks:
             return
         known: dict[str, Status] = self._ask(lambda: self.runner.describe([task.id for task in open_tasks]))
+        lost = Status("STOPPED", stopped=time.time(), error="The task runner was restarted.", exit_code=137)
         for task in open_tasks:
-            _update(
-                task, known.get(task.id) or Status("STOPPED", error="The task runner was restarted.", exit_code=137)
-            )
+            before = task.last_status
+            _update(task, known.get(task.id, lost))
+            if task.last_status != before:
+                self.keep([Thing("task", task.id)])
 
     @staticmethod
     def _ask(question: Any) -> Any:
@@ -197,10 +208,18 @@ def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def install(socket: Path, endpoint: str) -> None:
-    """Make moto use this backend, and the runner at `socket` forget the tasks of an earlier server."""
+def install(socket: Path, endpoint: str, keep: Keep) -> None:
+    """Make moto use this backend."""
     RunningBackend.runner, RunningBackend.endpoint = RunnerClient(socket), endpoint
+    RunningBackend.keep = staticmethod(keep)
     ecs_backends.backend = RunningBackend
+    register(RunningBackend, "ecs")
     # moto's own timetable of a task's life must not move it.
     state_manager.set_transition("ecs::task", {"progression": "manual", "times": 2**62})
-    RunningBackend.runner.stop_all()
+
+
+def resume(settings: Settings) -> None:
+    """Take up the tasks of an earlier server: those in the books go on, any other is ended by the runner."""
+    backend: Any = ecs_backends[DEFAULT_ACCOUNT_ID][settings.region]
+    known = [task.id for tasks in backend.tasks.values() for task in tasks.values() if task.last_status != "STOPPED"]
+    RunningBackend.runner.stop_others(known)

@@ -11,15 +11,21 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.utils import utcnow
 from moto.emrserverless import urls
 from moto.emrserverless.exceptions import ResourceNotFoundException, ValidationException
 from moto.emrserverless.models import Application, EMRServerlessBackend, JobRun, emrserverless_backends
 
 from local.aws import roles, spark_submit
+from local.aws.changes import Thing
 from local.aws.job_run import JobProcess, Outcome, Plan
+from local.aws.kept import register
+from local.aws.processes import end_left_over
+from local.aws.sessions import Keep
 from local.aws.settings import Settings
 from local.aws.stable_ids import application_id
 
@@ -42,6 +48,7 @@ class RunningBackend(EMRServerlessBackend):
 
     settings: Settings  # set by install()
     endpoint: str
+    keep: Keep
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -66,6 +73,7 @@ class RunningBackend(EMRServerlessBackend):
             application.arn = application.arn.replace(old, application.id)
             application.created_at = application.updated_at = utcnow()
             self.applications[application.id] = application
+            self.keep([Thing("application", application.id)])
             return application
 
     def start_job_run(self, *arguments: Any, **options: Any) -> JobRun:
@@ -83,10 +91,10 @@ class RunningBackend(EMRServerlessBackend):
             run = super().start_job_run(*arguments, **options)
             run.state, run.state_details = "PENDING", ""
             run.created_at = run.updated_at = utcnow()
-            folder = self.settings.work_dir / "emr" / run.id
+            folder = self._folder(run)
             folder.mkdir(parents=True)
             process = self._processes[run.id] = JobProcess(job, folder, self.settings)
-            run.state = "SCHEDULED"
+            self._note(run, "SCHEDULED", "")
             self._enqueue(run, partial(self._run, run, process))
         return run
 
@@ -182,9 +190,18 @@ class RunningBackend(EMRServerlessBackend):
             if run.state != "CANCELLING":
                 self._note(run, "RUNNING", "")
 
-    @staticmethod
-    def _note(run: JobRun, state: str, details: str) -> None:
+    def _note(self, run: JobRun, state: str, details: str) -> None:
         run.state, run.state_details, run.updated_at = state, details, utcnow()
+        self.keep([Thing("job-run", f"{run.application_id}/{run.id}")])
+
+    def resume(self) -> None:
+        """End what is left of the jobs of an earlier server, and say so of each."""
+        for run in [run for runs in self.job_runs.values() for run in runs if run.state not in _OVER]:
+            end_left_over(self._folder(run))
+            self._note(run, "FAILED", "The service was restarted while the job was waiting or running; start it again.")
+
+    def _folder(self, run: JobRun) -> Path:
+        return self.settings.work_dir / "emr" / run.id
 
 
 def _log_url(run: JobRun) -> str | None:
@@ -196,10 +213,18 @@ def _log_url(run: JobRun) -> str | None:
     return f"{monitoring['logUri'].rstrip('/')}/applications/{run.application_id}/jobs/{run.id}"
 
 
-def install(settings: Settings, endpoint: str) -> None:
+def install(settings: Settings, endpoint: str, keep: Keep) -> None:
     """Make moto use this backend; `endpoint` is where the jobs reach the APIs."""
     RunningBackend.settings, RunningBackend.endpoint = settings, endpoint
+    RunningBackend.keep = staticmethod(keep)
     emrserverless_backends.backend = RunningBackend
+    register(RunningBackend, "emr-serverless")
+
+
+def resume(settings: Settings) -> None:
+    """Take up the books of an earlier server."""
+    backend: Any = emrserverless_backends[DEFAULT_ACCOUNT_ID][settings.region]
+    backend.resume()
 
 
 def stop() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlparse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import class_archive, spark_submit
-from local.aws.processes import end_group
+from local.aws.processes import end_group, forget, remember
 from local.aws.roles import RoleRefusedError, Session
 from local.aws.settings import Settings
 
@@ -72,6 +72,7 @@ class JobProcess:
         except (ClientError, BotoCoreError) as error:
             return replace(outcome, details=f"{outcome.details} (logs not stored at {plan.log_url}: {error})".strip())
         finally:
+            forget(self.folder)
             for scratch in ("local", "hadoop", "warehouse"):
                 shutil.rmtree(self.folder / scratch, ignore_errors=True)
         return outcome
@@ -88,6 +89,7 @@ class JobProcess:
             self._process = subprocess.Popen(
                 words, env=self._environment(session), cwd=self.folder, stdout=out, stderr=error, start_new_session=True
             )
+            remember(self._process.pid, self.folder)
         plan.started()
         try:
             code = self._process.wait(plan.timeout)

@@ -6,14 +6,16 @@ could be set up while permissions are enforced.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from botocore.credentials import Credentials
 from moto.core.exceptions import _RESTError
 from moto.core.utils import utcnow
-from moto.iam.access_control import AssumedRoleAccessKey, CreateAccessKeyFailure, IAMPolicy, IAMUserAccessKey
-from moto.iam.exceptions import NotFoundException
+from moto.iam.access_control import CreateAccessKeyFailure
+from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from local.aws.policy import Permission, permits
@@ -52,22 +54,39 @@ def find(root: AccessKey, account: str, key_id: str, headers: dict[str, str]) ->
     """
     if key_id == root.access_key_id:
         return Principal(f"arn:aws:iam::{account}:root", Credentials(key_id, root.secret_access_key), is_root=True)
-    if "X-Amz-Security-Token" not in headers:
-        user = IAMUserAccessKey(account, "aws", key_id, headers)
-        return Principal(user.arn, user.create_credentials(), _documents(user.collect_policies()))
-    role = AssumedRoleAccessKey(account, "aws", key_id, headers)
+    token = headers.get("X-Amz-Security-Token")
+    return _user(account, key_id) if token is None else _role(account, key_id, token)
+
+
+def _user(account: str, key_id: str) -> Principal:
+    for user in list(iam_backends[account]["aws"].users.values()):
+        for key in user.access_keys:
+            if key.access_key_id == key_id and key.status == "Active":
+                return Principal(user.arn, Credentials(key_id, key.secret_access_key), _policies(user))
+    raise CreateAccessKeyFailure(reason="InvalidId")
+
+
+def _role(account: str, key_id: str, token: str) -> Principal:
     session = sts_backends[account]["aws"].get_assumed_role_from_access_key(key_id)
-    if session is None or session.expiration < utcnow():
+    if session is None:
+        raise CreateAccessKeyFailure(reason="InvalidId")
+    if session.session_token != token:
+        raise CreateAccessKeyFailure(reason="InvalidToken")
+    if session.expiration < utcnow():
         raise ExpiredTokenError
-    try:
-        identity = _documents(role.collect_policies())
-    except NotFoundException as error:  # the role was deleted while its session lived
-        raise CreateAccessKeyFailure(reason="InvalidId") from error
-    return Principal(
-        role.arn, role.create_credentials(), identity, _documents([session.policy]) if session.policy else ()
-    )
+    role = iam_backends[account]["aws"].get_role_by_id(str(session.role_id))  # type: ignore[attr-defined]
+    if role is None:  # it was deleted while its session lived
+        raise CreateAccessKeyFailure(reason="InvalidId")
+    credentials = Credentials(key_id, session.secret_access_key, token)
+    return Principal(session.arn, credentials, _policies(role), (_document(session.policy),) if session.policy else ())
 
 
-def _documents(policies: list[Any]) -> tuple[dict[str, Any], ...]:
-    """The JSON of inline policies (a document, or moto's dict around one) and of managed ones (moto's Policy)."""
-    return tuple(IAMPolicy(policy)._policy_json for policy in policies)
+def _policies(holder: Any) -> tuple[dict[str, Any], ...]:
+    """The inline policies of a user or a role, the only ones that can be made here."""
+    return tuple(map(_document, list(holder.policies.values())))
+
+
+@lru_cache(maxsize=1024)
+def _document(text: str) -> dict[str, Any]:
+    """TEXT, parsed; nobody changes the answer."""
+    return dict(json.loads(text))

@@ -1,10 +1,13 @@
-"""Ending a process that leads its own group, with all that it started."""
+"""Ending a process that leads its own group, with all that it started; also after whoever started it was killed."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from pathlib import Path
+
+_NOTE = "process"
 
 
 def end_group(process: subprocess.Popen[bytes], grace: float) -> None:
@@ -23,3 +26,33 @@ def _signal_group(leader: int, number: signal.Signals) -> None:
         os.killpg(leader, number)
     except ProcessLookupError:  # all of it has ended
         return
+
+
+def remember(leader: int, folder: Path) -> None:
+    """Note in FOLDER which process works there, so that `end_left_over` finds it."""
+    (folder / _NOTE).write_text(f"{leader} {_started(leader)}")
+
+
+def end_left_over(folder: Path) -> None:
+    """Kill the group of the process that was noted in FOLDER, if it is still that one."""
+    note = folder / _NOTE
+    if not note.exists():
+        return
+    leader, _, started = note.read_text().partition(" ")
+    # A dead leader's number is not given away while its group lives; a living one must have been started then.
+    if leader and _started(int(leader)) in (started, ""):
+        _signal_group(int(leader), signal.SIGKILL)
+    note.unlink()
+
+
+def forget(folder: Path) -> None:
+    """The process that was noted in FOLDER has ended, and been waited for."""
+    (folder / _NOTE).unlink(missing_ok=True)
+
+
+def _started(pid: int) -> str:
+    """When the process was started, in ticks since the machine was; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        return ""

@@ -28,6 +28,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from local.aws.processes import end_left_over, forget, remember
 from local.aws.task_table import Task, TaskTable
 
 log = logging.getLogger("local.aws.runner")
@@ -52,6 +53,8 @@ class Runner:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         self._path = path
+        for folder in work_dir.glob("tasks/*"):  # of a runner that was killed
+            end_left_over(folder)
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         previous = os.umask(0o177)  # credentials come this way
         try:
@@ -95,6 +98,7 @@ class Runner:
             if pid:
                 code = os.waitstatus_to_exitcode(status)
                 self._table.ended(task, code if code >= 0 else 128 - code)
+                forget(self._folder(task))
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
@@ -117,8 +121,8 @@ class Runner:
                 self._table.add(Task(request["id"], tuple(request["command"]), dict(request["environment"])))
             case "stop":
                 self._table.stop(request["id"], float(request["grace"]))
-            case "stop_all":
-                self._table.stop_all(grace=10.0)
+            case "stop_others":
+                self._table.stop_all(grace=10.0, but=frozenset(request["ids"]))
             case "describe":
                 known = {task: self._table.status(task) for task in request["ids"]}
                 return {"tasks": {task: asdict(status) for task, status in known.items() if status}}
@@ -148,6 +152,7 @@ class Runner:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         self._table.started(task, pid)
+        remember(pid, folder)
 
     def _environment(self, task: Task) -> dict[str, str]:
         port = {} if task.port is None else {"TESTENV_WEB_PORT": str(task.port), "TESTENV_WEB_HOST": "127.0.0.1"}

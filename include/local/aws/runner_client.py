@@ -3,7 +3,7 @@
 {"op": "start", "id", "command": [...], "environment": {...}} → {"ok": true}
 {"op": "describe", "ids": [...]}  → {"tasks": {id: Status as a dict}}; ids it does not know are left out
 {"op": "stop", "id", "grace": seconds}  → {"ok": true}
-{"op": "stop_all"}  → {"ok": true}
+{"op": "stop_others", "ids": [...]}  → {"ok": true}; ends every task but these
 {"op": "ping"}  → {"ok": true, "running": n, "waiting": n}
 what it cannot do → {"error": "why"}
 """
@@ -53,9 +53,9 @@ class RunnerClient:
         """SIGTERM to the task's process group, SIGKILL after `grace` seconds. Returns at once."""
         self._ask({"op": "stop", "id": task, "grace": grace})
 
-    def stop_all(self) -> None:
-        """End every task: for a server that has forgotten them."""
-        self._ask({"op": "stop_all"})
+    def stop_others(self, tasks: Sequence[str]) -> None:
+        """End every task but `tasks`: for a server that does not know of them."""
+        self._ask({"op": "stop_others", "ids": list(tasks)})
 
     def ping(self) -> dict[str, Any]:
         """How many tasks run and wait; raises if the runner does not answer."""

@@ -14,8 +14,10 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local.aws import authorization, ecs, emr, stable_moto
+from local.aws import authorization, ecs, emr, homes, lean_moto, sessions, stable_moto
 from local.aws.bootstrap import bootstrap
+from local.aws.changes import Thing
+from local.aws.kept import Keeper
 from local.aws.settings import Settings
 
 log = logging.getLogger("local.aws")
@@ -24,18 +26,24 @@ StartResponse = Callable[..., Any]
 
 
 class _Guard:
-    """Lets requests through to moto, except its own control API, which would lift IAM and show secrets to anyone.
+    """Lets requests through to moto, except its own control API, which would lift IAM and show secrets to anyone. What
+    a request changed is written down before its answer leaves.
 
     `GET /moto-api/` is the readiness check: 503 until `ready` is set, then 200.
     """
 
-    def __init__(self, application: Any, ready: threading.Event) -> None:
-        self._application, self._ready = application, ready
+    def __init__(self, application: Any, keeper: Keeper, ready: threading.Event) -> None:
+        self._application, self._keeper, self._ready = application, keeper, ready
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if not environ.get("PATH_INFO", "").startswith("/moto-api"):
             _keep_form(environ)
-            return self._application(environ, start_response)  # type: ignore[no-any-return]
+            try:
+                return self._application(environ, start_response)  # type: ignore[no-any-return]
+            finally:  # a request that failed may have changed something too
+                changes: tuple[Thing, ...] = environ.get(authorization.CHANGES, ())
+                if changes:
+                    self._keeper.keep(changes)
         if environ["PATH_INFO"] != "/moto-api/" or environ["REQUEST_METHOD"] != "GET":
             return _answer(start_response, "403 Forbidden", "moto's control API is closed in this stand-in\n")
         if self._ready.is_set():
@@ -73,12 +81,19 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     endpoint = f"http://127.0.0.1:{port}"
-    authorization.install(settings.account_root)
+    keeper = Keeper(settings.work_dir, settings.region)
+    authorization.install(settings.account_root, settings.region)
+    lean_moto.install()
     stable_moto.install(settings)
-    emr.install(settings, endpoint)
-    ecs.install(runner_socket, endpoint)
+    sessions.install(keeper.keep)
+    emr.install(settings, endpoint, keeper.keep)
+    ecs.install(runner_socket, endpoint, keeper.keep)
+    log.info("%d things are put back", keeper.put_back())
+    homes.install(settings.work_dir)
+    emr.resume(settings)
+    ecs.resume(settings)
     ready = threading.Event()
-    guard = _Guard(DomainDispatcherApplication(create_backend_app), ready)
+    guard = _Guard(DomainDispatcherApplication(create_backend_app), keeper, ready)
     server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
 
     def stop(number: int, _frame: object) -> None:
@@ -104,3 +119,4 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
     finally:
         emr.stop()
         server.server_close()
+        keeper.close()

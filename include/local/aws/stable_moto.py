@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import ec2_backends
 from moto.iam.models import AccessKey as MotoAccessKey
@@ -17,13 +15,13 @@ from local.aws.stable_ids import derive, user_key
 def install(settings: Settings) -> None:
     """Derive users' access keys, and create the region's default VPC with derived ids."""
     secret = settings.account_root.secret_access_key
-    created: Counter[str] = Counter()
     original = User.create_access_key
 
     def create_access_key(self: User, prefix: str, status: str = "Active") -> MotoAccessKey:
         key = original(self, prefix, status)
-        derived = user_key(secret, self.name, created[self.name])
-        created[self.name] += 1
+        created = getattr(self, "keys_created", 0)
+        derived = user_key(secret, self.name, created)
+        self.keys_created = created + 1  # type: ignore[attr-defined]
         key.access_key_id, key.secret_access_key = derived.access_key_id, derived.secret_access_key
         return key
 

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from local.aws.runner_client import Status
@@ -89,8 +89,8 @@ class TaskTable:
             task.kill_at = self._clock() + grace
             _signal(task.pid, signal.SIGTERM)
 
-    def stop_all(self, grace: float) -> None:
-        for task_id in list(self._tasks):
+    def stop_all(self, grace: float, but: Collection[str] = ()) -> None:
+        for task_id in [known for known in self._tasks if known not in but]:
             self.stop(task_id, grace)
 
     def kill_overdue(self) -> None:
