@@ -8,6 +8,7 @@ from pathlib import Path
 from airflow.models import DAG
 from airflow.models.param import Param
 from airflow.utils.task_group import TaskGroup
+from airflow.utils.trigger_rule import TriggerRule
 
 from testenv.core.kinds import load_kinds
 from testenv_airflow.dbt import PRODUCER, build_group
@@ -27,9 +28,9 @@ Makes an isolated environment in Snowflake, Postgres, S3, Kafka and Spark with a
 dataset version. Trigger it with the form: every field has a default that works.
 
 `admit` checks the request and waits for a place. `create` makes the parts, `seed` fills those that are not made full,
-`build` runs dbt in it, `verify` logs in everywhere as the environment, `ready` hands it over: **the run's note says how
-to connect**. When a task fails, `clean up` leaves nothing of the environment, or keeps it quarantined for 24 hours
-(`on_failure: keep`); the reason stands in the note.
+`build` runs dbt in it for the models that the code changes, `verify` logs in everywhere as the environment, `ready`
+hands it over: **the run's note says how to connect**. When a task fails, `clean up` leaves nothing of the environment,
+or keeps it quarantined for 24 hours (`on_failure: keep`); the reason stands in the note.
 
 End an environment with `destroy_env`. What exists: *Test environments* in the menu.
 """
@@ -116,7 +117,7 @@ with DAG(
     render_template_as_native_obj=False,
 ):
     admit = AdmitOperator(
-        task_id="admit", task_display_name="admit: check the request, wait for a place", environment=""
+        task_id="admit", task_display_name="admit: check the request, wait for a place", environment="", build="build"
     )
 
     with TaskGroup("create", tooltip="Make the parts of the environment, one task per system") as create:
@@ -136,10 +137,15 @@ with DAG(
         tooltip="Build the dbt models in the environment's own database",
     )
 
-    verify = VerifyOperator(task_id="verify", task_display_name="verify: log in everywhere and count")
+    verify = VerifyOperator(
+        task_id="verify",
+        task_display_name="verify: log in everywhere and count",
+        trigger_rule=TriggerRule.NONE_FAILED,  # `build` is skipped where the dataset brings the models along
+    )
     ready = ReadyOperator(task_id="ready", task_display_name="ready: hand it over")
     abandon = AbandonOperator(
         task_id="abandon",
+        ready="ready",
         task_display_name="clean up if it failed",
         execution_timeout=timedelta(minutes=10),
     ).as_teardown()

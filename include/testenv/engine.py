@@ -20,6 +20,7 @@ from testenv.core.naming import EnvId, owner_of
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
+from testenv.dbt import project_digest
 from testenv.ledger import Environment, LedgerWriter
 
 QUARANTINE = timedelta(hours=24)
@@ -101,6 +102,11 @@ class Engine:
             spec = self.ledger.environment(env_id).spec
             self.ledger.plan(env_id, plan(desired(spec, self.datasets.get(spec.dataset)), ()), self.clock())
         return verdict
+
+    def builds_models(self, env_id: EnvId) -> bool:
+        """Whether the environment's code has models other than those that its dataset brings along."""
+        spec = self.ledger.environment(env_id).spec
+        return project_digest(self.source.archive(spec.ref)) != self.datasets.get(spec.dataset).models
 
     def ensure(self, env_id: EnvId, systems: Collection[System], *, seeds: bool | None = None) -> list[Step]:
         """Apply what is planned for `systems` and not yet applied: parts, seeds, or both (`None`)."""

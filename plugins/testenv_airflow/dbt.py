@@ -2,8 +2,10 @@
 
 The DAG is drawn from the manifest of the deployment's own checkout. At run time the build is bound to the run's
 environment by an interceptor: the project of the environment's ref, its login from the vault. The login goes into the
-variables of the dbt process and nowhere else, so neither templates nor XCom nor logs ever hold it; and dbt, which runs
-the code under test, sees none of the control plane's own settings.
+variables of the dbt process and nowhere else, so neither templates nor XCom nor logs ever hold it.
+
+An environment's database is a clone that has the models of its dataset, so dbt builds only those that the environment's
+code changes, and what depends on them; where it changes none, the whole group is skipped.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ from airflow.exceptions import AirflowFailException
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
 
+from testenv import dbt
 from testenv.core.naming import EnvId, Names
 from testenv.core.resources import System
+from testenv.datasets.models import read_state
 from testenv_airflow.hooks.testenv import TestenvHook, airflow_errors
 from testenv_airflow.manifest import MANIFEST, PROJECT
 from testenv_airflow.triggers.model import watch_without_worker
@@ -37,18 +41,6 @@ if TYPE_CHECKING:
 PRODUCER = "dbt_producer_watcher"
 """Cosmos' name of the task that runs dbt; the group's other tasks watch it."""
 
-PASSED_ON = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "SNOWFLAKE_DISABLE_PLATFORM_DETECTION",
-)
-"""What the dbt process keeps of the task's environment variables."""
-
 
 def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: Any) -> DbtTaskGroup:
     """The task group that builds the models of `environment` (a template of its id).
@@ -60,13 +52,13 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
     manifest = checkout / MANIFEST
     if not manifest.is_file():
         raise FileNotFoundError(f"{MANIFEST} is not there. Make it: python -m testenv_airflow.manifest (make install)")
-    dbt = os.environ.get("TESTENV_DBT", "dbt")
+    executable = os.environ.get("TESTENV_DBT", "dbt")
     group = DbtTaskGroup(
         group_id=group_id,
         project_config=ProjectConfig(dbt_project_path=project, manifest_path=manifest, install_dbt_deps=False),
         profile_config=ProfileConfig("finsight", "env", profiles_yml_filepath=project / "profiles.yml"),
         execution_config=ExecutionConfig(
-            dbt_executable_path=dbt,
+            dbt_executable_path=executable,
             invocation_mode=InvocationMode.SUBPROCESS,
             execution_mode=ExecutionMode.WATCHER,
             setup_operator_args={"task_display_name": "dbt build"},
@@ -74,9 +66,8 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             invocation_mode=InvocationMode.SUBPROCESS,
-            dbt_executable_path=dbt,
-            # An environment is where one finds out why a test fails: none may keep it from being made.
-            test_behavior=TestBehavior.NONE,
+            dbt_executable_path=executable,
+            test_behavior=TestBehavior.NONE,  # testenv.dbt.BUILT says why
             emit_datasets=False,
         ),
         operator_args={
@@ -99,14 +90,32 @@ def bind(environment: str, context: Context, operator: BaseOperator) -> None:
         engine, config = hook.engine, hook.config
         found = engine.ledger.environment(env_id)
         project = export(engine, found, config.home) / PROJECT
-        login = engine.vault.credentials(env_id, System.SNOWFLAKE)
-    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    variables |= dbt_login(config, found, login) | {"DBT_QUERY_TAG": query_tag(context)}
+        operator.dbt_cmd_flags = [*operator.dbt_cmd_flags, *only_changed(config, engine, found, project)]
+        names = Names(env_id)
+        variables = dbt.variables(
+            config,
+            engine.vault.credentials(env_id, System.SNOWFLAKE),
+            role=names.snowflake_role,
+            database=names.snowflake_database,
+            warehouse=found.spec.warehouse,
+            query_tag=query_tag(context),
+        )
     operator.project_dir = str(project)
     operator.profile_config = dataclasses.replace(
         operator.profile_config, profiles_yml_filepath=project / "profiles.yml"
     )
     operator.get_env = lambda _context: variables  # Cosmos' own would add the whole environment of the task
+
+
+def only_changed(config: Config, engine: Engine, environment: Environment, project: Path) -> list[str]:
+    """dbt's arguments to build what differs from the models of the environment's dataset; none if it has no models."""
+    dataset = engine.datasets.get(environment.spec.dataset)
+    if not dataset.models:
+        return []
+    state = project.parent / "state"
+    state.mkdir()
+    (state / "manifest.json").write_bytes(read_state(config, dataset.version))
+    return ["--select", "state:modified+", "--state", str(state)]
 
 
 def export(engine: Engine, environment: Environment, home: Path) -> Path:
@@ -126,34 +135,8 @@ def conclude(target: str, context: Context) -> None:
     """
     operator = context["task_instance"].task
     shutil.rmtree(Path(operator.project_dir).parents[len(PROJECT.parts) - 1], ignore_errors=True)
-    results = Path(target, "target", "run_results.json")
-    if results.is_file() and (failures := failed_nodes(json.loads(results.read_text(encoding="utf-8")))):
+    if failures := dbt.failures(Path(target, "target")):
         raise AirflowFailException(f"dbt build failed: {'; '.join(failures)}")
-
-
-def failed_nodes(results: dict[str, Any]) -> list[str]:
-    """Each node of dbt's `run_results.json` that failed, with dbt's words about it on one line."""
-    return [
-        f"{result['unique_id']}: {' '.join(str(result['message']).split())}"
-        for result in results["results"]
-        if result["status"] in ("error", "fail", "runtime error")
-    ]
-
-
-def dbt_login(config: Config, environment: Environment, login: Any) -> dict[str, str]:
-    """The variables that the project's profile reads to log in as the environment."""
-    names, snowflake = Names(environment.env_id), config.snowflake
-    variables = {
-        "ACCOUNT": snowflake.account,
-        "HOST": snowflake.host,
-        "PORT": snowflake.port,
-        "USER": login["user"],
-        "PRIVATE_KEY": login["private_key"],
-        "ROLE": names.snowflake_role,
-        "DATABASE": names.snowflake_database,
-        "WAREHOUSE": environment.spec.warehouse,
-    }
-    return {f"DBT_SNOWFLAKE_{name}": value for name, value in variables.items() if value}
 
 
 def query_tag(context: Context) -> str:

@@ -10,10 +10,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from testenv import dbt
+
 REPO = Path(__file__).parents[2]
 
-PROJECT = Path("include", "dbt", "finsight")
-"""The dbt project, below the root of a checkout."""
+PROJECT = Path(dbt.PROJECT)
 
 MANIFEST = PROJECT / "target" / "manifest.json"
 """Its manifest, below the root of a checkout. Not part of the code: made from it."""
@@ -30,13 +31,14 @@ def is_current(checkout: Path) -> bool:
     return manifest.is_file() and manifest.stat().st_mtime > max(file.stat().st_mtime for file in files)
 
 
-def make(checkout: Path, dbt: str) -> None:
+def make(checkout: Path, executable: str) -> None:
     """Run `dbt parse`. Raises `CalledProcessError` when the project cannot be parsed; dbt says why."""
     project = checkout / PROJECT
     target = project / "target"
-    command = [dbt, "--quiet", "--log-level-file", "none", "parse", "--no-partial-parse", "--project-dir", project]
+    quietly = ["--quiet", "--log-level-file", "none"]
+    folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", target, "--log-path", target]
     subprocess.run(
-        [*command, "--profiles-dir", project, "--target-path", target, "--log-path", target],
+        [executable, *quietly, "parse", "--no-partial-parse", *folders],
         env={**os.environ, **_PROFILE},
         check=True,
     )

@@ -6,8 +6,9 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from testenv.backends.errors import snowflake_errors
@@ -55,6 +56,7 @@ class SnowflakeBackend:
     def ensure(self, resource: Resource, site: Site) -> None:
         names = require_derived(resource, _DERIVED)
         with self._account.control(str(names.env_id)) as connection:
+            statements: Iterable[str]
             match resource.kind:
                 case "role":
                     statements = _role(names, site)
@@ -64,7 +66,9 @@ class SnowflakeBackend:
                 case _:
                     if _clone_of(connection, names) == resource.setting["clone"]:
                         return
-                    statements = self._database(names, resource.setting["clone"])
+                    golden = resource.setting["clone"]
+                    run(connection, f"CREATE OR REPLACE TRANSIENT DATABASE {_clone(names, golden)}")
+                    statements = chain(_own_views(connection, names, golden), self._database(names, golden))
             for statement in statements:
                 run(connection, statement)
 
@@ -107,8 +111,6 @@ class SnowflakeBackend:
         url = literal(f"s3://{self._config.bucket}/{names.prefix}lake/")
         integration = identifier(self._config.snowflake.storage_integration)
         mark = literal(json.dumps({"clone": golden, "env": str(names.env_id)}))
-        source = f"{identifier(golden)} DATA_RETENTION_TIME_IN_DAYS = 0"
-        yield f"CREATE OR REPLACE TRANSIENT DATABASE {database} CLONE {source}"
         yield f"CREATE OR REPLACE STAGE {stage} URL = {url} STORAGE_INTEGRATION = {integration}"
         yield f"GRANT USAGE ON STAGE {stage} TO ROLE {role}"
         yield f"GRANT USAGE, MONITOR, CREATE SCHEMA ON DATABASE {database} TO ROLE {role}"
@@ -235,6 +237,19 @@ def _user(names: Names, site: Site, key: str) -> Iterator[str]:
     yield f"CREATE USER IF NOT EXISTS {user} TYPE = SERVICE {properties}"
     yield f"ALTER USER {user} SET {properties}"
     yield f"GRANT ROLE {role} TO USER {user}"
+
+
+def _clone(names: Names, golden: str) -> str:
+    return f"{identifier(names.snowflake_database)} CLONE {identifier(golden)} DATA_RETENTION_TIME_IN_DAYS = 0"
+
+
+def _own_views(connection: SnowflakeConnection, names: Names, golden: str) -> Iterator[str]:
+    """A cloned view still reads the tables that its text names: those of the database that it was cloned from."""
+    for view in run(connection, f"SHOW VIEWS IN DATABASE {identifier(names.snowflake_database)}"):
+        if golden in view["text"].upper():
+            text = re.sub(rf"\b{golden}\b", names.snowflake_database, view["text"], flags=re.IGNORECASE)
+            yield f"USE SCHEMA {identifier(names.snowflake_database, view['schema_name'])}"
+            yield re.sub(r"^\s*create\s+(or\s+replace\s+)?", "CREATE OR REPLACE ", text, flags=re.IGNORECASE)
 
 
 def _clone_of(connection: SnowflakeConnection, names: Names) -> str:

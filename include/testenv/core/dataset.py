@@ -20,7 +20,8 @@ class Dataset(BaseModel):
     """The manifest of a dataset version.
 
     `files` maps a path below the version's prefix (`landing/…`, `kafka/TOPIC.jsonl`) to its SHA-256; `postgres` and
-    `snowflake` map a table to its number of rows in the golden database.
+    `snowflake` map a table to its number of rows in the golden database. `models` is the digest of the dbt project
+    whose models the golden database has; empty if it has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,6 +31,7 @@ class Dataset(BaseModel):
     postgres: dict[str, int]
     snowflake: dict[str, int]
     topics: tuple[Topic, ...]
+    models: str = ""
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)

@@ -17,16 +17,19 @@ from testenv.backends.postgres_server import Server
 from testenv.backends.snowflake import Account
 from testenv.config import Config
 from testenv.core.dataset import Dataset, Topic
-from testenv.core.errors import Invalid
+from testenv.core.errors import Failed, Invalid
 from testenv.core.kinds import load_kinds
 from testenv.core.naming import golden_prefix
+from testenv.core.spec import WORKING_TREE
 from testenv.datasets import golden_postgres, golden_snowflake
+from testenv.datasets.models import build_models
 from testenv.datasets.store import POINTER, DatasetStore
+from testenv.source import Repository
 
 ESTATE = "include/estate"
 """Folder of the repository under test that holds `schema/` and `seed/`."""
 
-FORM = 1
+FORM = 2
 """Goes into the version's name: raise it when the same files are to become a different dataset."""
 
 
@@ -74,9 +77,10 @@ def read_seed(repo: Path) -> Seed:
 def publish_seed(config: Config) -> str:
     """Publish the seed of the repository under test, and say in one line what was done.
 
-    Golden databases and files first, the manifest when they are whole, the pointer last: whoever reads the pointer
-    finds all of it, and a publication that died is finished by the next. The pointer is not taken from a version that
-    is no seed.
+    Golden databases, their models and the files first, the manifest when they are whole, the pointer last: whoever
+    reads the pointer finds all of it, and a publication that died is finished by the next. The pointer is not taken
+    from a version that is no seed. Models that cannot be built keep no dataset from being published: environments then
+    build theirs from nothing, and say why they cannot.
     """
     seed, store, server, account = read_seed(config.repo), DatasetStore(config), Server(config), Account(config)
     version = seed.dataset.version
@@ -85,8 +89,7 @@ def publish_seed(config: Config) -> str:
         missing = _missing(store, server, account, version)
         if not missing and current == version:
             return f"datasets: {version} is published already"
-        for part in missing:
-            _BUILD[part](config, seed)
+        words = [said for part in missing if (said := _BUILD[part](config, seed))]
         if current and not current.startswith("seed-"):
             return f"datasets: {version} is whole; {current} stays the published one"
         _put(config, POINTER, version.encode())
@@ -94,7 +97,7 @@ def publish_seed(config: Config) -> str:
     records = sum(topic.records for topic in seed.dataset.topics)
     return (
         f"datasets: published {version} ({rows} rows, {records} records, {len(seed.dataset.files)} files; "
-        f"made {', '.join(missing) or 'nothing anew'})"
+        f"made {', '.join(missing) or 'nothing anew'}){''.join(f'; {said}' for said in words)}"
     )
 
 
@@ -107,6 +110,7 @@ def _missing(store: DatasetStore, server: Server, account: Account, version: str
     }
     with ThreadPoolExecutor(len(checks)) as pool:
         whole = dict(zip(checks, pool.map(lambda check: check(), checks.values()), strict=True))
+    whole["files"] &= whole["Snowflake"]  # the manifest tells of models, which went with the database
     return [part for part in checks if not whole[part]]
 
 
@@ -116,18 +120,30 @@ def _build_postgres(config: Config, seed: Seed) -> None:
 
 
 def _build_snowflake(config: Config, seed: Seed) -> None:
-    schema, warehouse = seed.files["schema/snowflake.sql"].decode(), load_kinds()["ci"].warehouse
-    golden_snowflake.build(Account(config), seed.dataset.version, warehouse, schema, seed.tables("snowflake"))
+    schema = seed.files["schema/snowflake.sql"].decode()
+    golden_snowflake.build(Account(config), seed.dataset.version, _warehouse(), schema, seed.tables("snowflake"))
 
 
-def _build_files(config: Config, seed: Seed) -> None:
-    prefix = golden_prefix(seed.dataset.version)
+def _build_files(config: Config, seed: Seed) -> str:
+    version, prefix = seed.dataset.version, golden_prefix(seed.dataset.version)
+    models, said = "", ""
+    try:
+        models = build_models(config, version, Repository(config.repo).archive(WORKING_TREE), _warehouse())
+    except Failed as error:
+        said = f"its models are not built: {error}"
+        _build_snowflake(config, seed)  # without the models that were built before one failed
     for path, body in seed.objects().items():
         _put(config, prefix + path, body)
-    _put(config, f"{prefix}manifest.json", seed.dataset.model_dump_json(indent=1).encode())
+    dataset = seed.dataset.model_copy(update={"models": models})
+    _put(config, f"{prefix}manifest.json", dataset.model_dump_json(indent=1).encode())
+    return said
 
 
-_BUILD: dict[str, Callable[[Config, Seed], None]] = {
+def _warehouse() -> str:
+    return load_kinds()["ci"].warehouse
+
+
+_BUILD: dict[str, Callable[[Config, Seed], str | None]] = {
     "Postgres": _build_postgres,
     "Snowflake": _build_snowflake,
     "files": _build_files,

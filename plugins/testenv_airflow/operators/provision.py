@@ -7,11 +7,15 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
+from airflow.models.skipmixin import SkipMixin
+from airflow.triggers.base import StartTriggerArgs
 
 from testenv.core.admission import Queued
 from testenv.core.lifecycle import State
+from testenv.core.naming import EnvId
 from testenv.core.resources import System
 from testenv_airflow import notes
+from testenv_airflow.hooks.testenv import airflow_errors
 from testenv_airflow.operators.base import TestenvOperator
 from testenv_airflow.operators.destroy import destroy_wholly
 from testenv_airflow.triggers.admission import AdmissionTrigger
@@ -27,7 +31,13 @@ class AdmitOperator(TestenvOperator):
 
     Returns the environment's id. Unknown keys, names, references and dataset versions are refused here, before anything
     is touched. Pushed early, the id is known to the cleaning up even if admission refuses.
+
+    :param build: id of the task group that builds the models; skipped when the code has none but the dataset's.
     """
+
+    def __init__(self, *, build: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.build = build
 
     def act(self, engine: Engine, context: Context) -> str:
         run = context["dag_run"]
@@ -40,6 +50,7 @@ class AdmitOperator(TestenvOperator):
             notes.note_run(context, notes.waiting(environment, verdict.place))
             self.log.info("All places are taken; waiting at place %d of the queue", verdict.place)
             self.defer(trigger=AdmissionTrigger(str(environment.env_id)), method_name="admitted")
+        self._skip_build(engine, context, environment.env_id)
         return str(environment.env_id)
 
     def admitted(self, context: Context, event: dict[str, str]) -> str:
@@ -47,7 +58,16 @@ class AdmitOperator(TestenvOperator):
         if refused := event.get("refused"):
             raise AirflowFailException(refused)
         notes.note_run(context, f"**{event['environment']}** was let in and is being made.")
+        with airflow_errors():
+            self._skip_build(self.hook.engine, context, EnvId(event["environment"]))
         return event["environment"]
+
+    def _skip_build(self, engine: Engine, context: Context, env_id: EnvId) -> None:
+        if engine.builds_models(env_id):
+            return
+        self.log.info("The code has the models that the dataset brings along: there is nothing to build")
+        run = context["dag_run"]
+        SkipMixin().skip(run, run.execution_date, self.dag.task_group_dict[self.build].iter_tasks())
 
 
 class EnsureOperator(TestenvOperator):
@@ -88,14 +108,27 @@ class ReadyOperator(TestenvOperator):
 class AbandonOperator(TestenvOperator):
     """What a failed provision leaves: nothing, or a quarantined environment where that was asked for.
 
-    Runs when all other tasks are done, and skips itself when the environment is ready. Its success does not make the
-    run a success: it is a teardown, and the run's state is that of the task `ready`.
+    Runs when all other tasks are done; the triggerer skips it when the environment is ready. Its success does not make
+    the run a success: it is a teardown, and the run's state is that of the task `ready`.
+
+    :param ready: id of the task whose success leaves nothing to clean up.
     """
 
-    def execute(self, context: Context) -> Any:
+    def __init__(self, *, ready: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.start_from_trigger = True
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls="testenv_airflow.triggers.outcome.UnlessSucceededTrigger",
+            trigger_kwargs={"task_id": ready},
+            next_method="clean_up",
+            timeout=None,
+        )
+
+    def clean_up(self, context: Context, event: dict[str, str]) -> Any:
+        """The run failed."""
         if self.environment in ("", "None"):
             raise AirflowSkipException("Nothing was requested, so there is nothing to clean up.")
-        return super().execute(context)
+        return self.execute(context)
 
     def act(self, engine: Engine, context: Context) -> None:
         reason = notes.read_note(context)

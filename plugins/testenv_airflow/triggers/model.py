@@ -21,7 +21,7 @@ from airflow.triggers.base import (
 from airflow.utils.task_group import TaskGroup
 from cosmos.listeners.dag_run_listener import EventStatus
 from cosmos.operators._watcher.base import BaseConsumerSensor
-from cosmos.operators._watcher.triggerer import WatcherTrigger
+from cosmos.operators._watcher.triggerer import WatcherEventReason, WatcherTrigger
 
 INTERVAL = 2.0
 """Seconds between two looks. Nothing waits for the watchers, so they need not hurry."""
@@ -63,7 +63,9 @@ class ModelTrigger(BaseTrigger):
 
 
 def ending(payload: dict[str, Any]) -> TriggerEvent:
-    """How a task ends on Cosmos' event."""
+    """How a task ends on Cosmos' event. A model that the build had no reason to run is skipped, not built."""
+    if payload.get("reason") == WatcherEventReason.NODE_NOT_RUN:
+        return TaskSkippedEvent()
     match payload["status"]:
         case EventStatus.SUCCESS:
             return TaskSuccessEvent()

@@ -109,6 +109,7 @@ def test_the_cleaning_up_follows_everything_and_does_not_decide_the_run(dags: di
     assert [task_id for task_id, task in tasks.items() if "ready" in task["upstream"]] == ["abandon"]
     parts = {task_id for task_id in tasks if task_id.startswith(("create.", "seed."))}
     assert {"admit", "verify", "ready", *parts} <= set(tasks["abandon"]["upstream"])
+    assert tasks["abandon"]["in_triggerer"]  # where nothing failed, it costs no worker process
 
 
 def test_models_are_watched_without_worker_processes(dags: dict[str, Any]) -> None:

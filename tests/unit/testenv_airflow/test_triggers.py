@@ -4,15 +4,18 @@ import pytest
 from airflow.triggers.base import BaseTrigger, TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 from airflow.utils.module_loading import import_string
 from cosmos.listeners.dag_run_listener import EventStatus
+from cosmos.operators._watcher.triggerer import WatcherEventReason
 
 from testenv_airflow.triggers.admission import AdmissionTrigger
 from testenv_airflow.triggers.model import ModelTrigger, ending
 from testenv_airflow.triggers.orchestrator import RunTrigger, ServingTrigger
+from testenv_airflow.triggers.outcome import UnlessSucceededTrigger
 
 TRIGGERS: list[BaseTrigger] = [
     AdmissionTrigger("sbx-a", interval=1),
     RunTrigger("task1", interval=2),
     ServingTrigger("task2"),
+    UnlessSucceededTrigger("ready"),
     ModelTrigger("model.finsight.stg_payments", "build.dbt_producer_watcher", tests=True),
 ]
 
@@ -35,3 +38,8 @@ def test_a_trigger_is_rebuilt_from_what_it_serializes(trigger: BaseTrigger) -> N
 )
 def test_a_models_task_ends_as_dbt_says(status: str, event: type[TriggerEvent]) -> None:
     assert type(ending({"status": status})) is event
+
+
+def test_a_model_that_the_build_had_no_reason_to_run_is_skipped() -> None:
+    event = {"status": EventStatus.SUCCESS, "reason": WatcherEventReason.NODE_NOT_RUN}
+    assert type(ending(event)) is TaskSkippedEvent
