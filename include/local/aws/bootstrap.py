@@ -16,6 +16,7 @@ force. FILE2 (mode 0600) is JSON:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +38,13 @@ APPLICATIONS = {"ci": ("testenv-ci", 4), "sandbox": ("testenv-sandbox", 4), "int
 PRODUCTION_APPLICATION = ("finsight", 4)
 
 Client = Callable[[str], Any]
+
+
+def fingerprint(settings: Settings) -> bytes:
+    """Other bytes, if `bootstrap` would make something else: being another program, or with other settings."""
+    programs = [Path(file).read_bytes() for file in (__file__, policies.__file__)]
+    given = (settings.region, settings.account_root, settings.account_root.secret_access_key, settings.task_environment)
+    return hashlib.sha256(b"\0".join([*programs, repr(given).encode()])).digest()
 
 
 def bootstrap(endpoint: str, settings: Settings) -> dict[str, Any]:

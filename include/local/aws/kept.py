@@ -39,6 +39,7 @@ from local.aws.store import Store, Write
 log = logging.getLogger("local.aws.kept")
 
 FILE = "account.db"
+_DONE = "done"  # rows of this kind are no things, but say what need not be done again
 _VERSION = f"1-moto-{moto.__version__}"  # what is pickled changes with either
 
 
@@ -357,6 +358,15 @@ class Keeper:
                         count += 1
             self._store.write(over)
         return count
+
+    def is_done(self, work: str, how: bytes) -> bool:
+        """True if `done` was told that WORK was done just so."""
+        with self._lock:
+            return (work, how) in self._store.rows(_DONE)
+
+    def done(self, work: str, how: bytes) -> None:
+        with self._lock:
+            self._store.write([(_DONE, work, how)])
 
     def close(self) -> None:
         with self._lock:

@@ -15,7 +15,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from local.aws import authorization, ecs, emr, homes, lean_moto, sessions, stable_moto
-from local.aws.bootstrap import bootstrap
+from local.aws.bootstrap import bootstrap, fingerprint
 from local.aws.changes import Thing
 from local.aws.kept import Keeper
 from local.aws.settings import Settings
@@ -105,7 +105,9 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
 
     def prepare() -> None:
         try:
-            bootstrap(endpoint, settings)
+            if not keeper.is_done("bootstrap", fingerprint(settings)):
+                bootstrap(endpoint, settings)
+                keeper.done("bootstrap", fingerprint(settings))
         except Exception:
             log.exception("the account could not be set up; stopping")
             os.kill(os.getpid(), signal.SIGTERM)

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
+import psutil
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -51,6 +53,33 @@ class Account:
 
     def user(self, name: str) -> Credentials:
         return Credentials(**self.document["users"][name])
+
+    def root(self) -> Credentials:
+        """The root user, which may do everything."""
+        return Credentials(**json.loads((self.stack.home / "conf" / "aws.json").read_text())["account_root"])
+
+    def pid(self) -> int:
+        """The stand-in's process; 0 if there is none."""
+        settings = str(self.stack.home / "conf" / "aws.json")
+        for process in psutil.process_iter(["cmdline"]):
+            command = process.info["cmdline"] or []
+            if "local.aws" in command and settings in command:
+                return int(process.pid)
+        return 0
+
+    def kill(self) -> None:
+        """SIGKILL to the stand-in, and wait until the next one is ready."""
+        killed = psutil.Process(self.pid())
+        killed.kill()
+        killed.wait(10)
+        until(lambda: True if self.pid() not in (0, killed.pid) and self._is_ready() else None, 60)
+
+    def _is_ready(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.stack.env['AWS_ENDPOINT_URL']}/moto-api/", timeout=5).close()
+        except OSError:
+            return False
+        return True
 
     def client(self, service: str, credentials: Credentials | None = None) -> Any:
         chosen = credentials or self.user("testenv-control")
