@@ -5,9 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import secrets
+import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
+from pathlib import Path
 
 import pytest
 from tests.conftest import REPO, RunningStack
@@ -15,11 +18,15 @@ from tests.crash.worker import AtFirstNew, Job, Task, work
 from tests.integration.testenv.conftest import config  # noqa: F401 - a fixture
 
 from local.inventory import inventory
+from local.stack import Stack
+from local.supervision import Supervisor, wait_until
 from testenv.backends.registry import connect_engine
 from testenv.config import Config
+from testenv.core import errors
 from testenv.core.naming import EnvId
 from testenv.core.resources import Action
 from testenv.engine import Engine
+from testenv_airflow.defaults import TASKS
 
 WORKER_SECONDS = 180
 """After which a worker counts as hanging: no call of a backend may take longer."""
@@ -33,6 +40,11 @@ class End:
     passed: tuple[str, ...]
     done: tuple[str, ...]
     error: tuple[str, str] | None
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether its error was a transient one."""
+        return bool(self.error) and issubclass(getattr(errors, self.error[0], type(None)), errors.Transient)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,16 @@ class Workers:
         end = self.run(job)
         assert (end.killed, end.error) == (False, None)
 
+    def try_as_airflow_does(self, job: Job) -> list[End]:
+        """Let workers try `job` as often as Airflow retries a task, while what it raises is `Transient`."""
+        ends = [self.run(job)]
+        for attempt in range(TASKS["retries"]):
+            if not ends[-1].may_be_tried_again:
+                break
+            time.sleep(TASKS["retry_delay"].total_seconds() * 2**attempt)
+            ends.append(self.run(job))
+        return ends
+
     def walk(self, job: Job, after_each: Callable[[], None]) -> list[str]:
         """Do `job` with one worker after another, each killed at the first boundary that none before it died at.
 
@@ -82,6 +104,49 @@ class Workers:
                 known.append(end.passed[-1])
                 after_each()
         return known
+
+
+@dataclass(frozen=True)
+class Service:
+    """A part of the stack that is killed, and comes back by its supervisor alone."""
+
+    home: Path
+    name: str
+
+    @property
+    def pid(self) -> int:
+        """Of the process the supervisor started; 0 while there is none."""
+        site = self._stack.site
+        return Supervisor(site.home, site.secrets.password("supervisor")).state(self.name).pid
+
+    def kill(self, pid: int | None = None) -> None:
+        """SIGKILL it, or one process of it."""
+        os.kill(pid or self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Until every part of the stack is ready, asked over its own protocol."""
+        wait_until(self._is_ready, 90, f"{self.name} did not come back after it was killed", pause=0.5)
+
+    def _is_ready(self) -> bool:
+        return bool(self.pid) and all(part.ready for part in self._stack.status())
+
+    @property
+    def _stack(self) -> Stack:
+        return Stack(self.home)
+
+
+@pytest.fixture
+def service(stack: RunningStack) -> Iterator[Callable[[str], Service]]:
+    """Services to kill; all are ready again when the test is over, for the sake of the next."""
+    used: list[Service] = []
+
+    def named(name: str) -> Service:
+        used.append(Service(stack.home, name))
+        return used[-1]
+
+    yield named
+    for one in used[-1:]:
+        one.wait()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,9 @@ import os
 import signal
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from testenv.backends.protocol import Backend
@@ -69,6 +71,20 @@ class At:
         return boundary == self.boundary
 
 
+@dataclass(frozen=True)
+class HeldAt:
+    """Waits at one boundary until all who share the barrier have come; dies at another."""
+
+    boundary: str
+    barrier: Barrier
+    dies_at: str = ""
+
+    def __call__(self, boundary: str) -> bool:
+        if boundary == self.boundary:
+            self.barrier.wait()
+        return boundary == self.dies_at
+
+
 @dataclass
 class AtNumber:
     """Dies at the boundary with this number, from 1."""
@@ -82,17 +98,20 @@ class AtNumber:
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker is to do: `tasks` of `env_id`, whose request is `conf`; `dies` says at which boundary it is killed."""
+    """What a worker is to do: `tasks` of `env_id`, whose request is `conf`. It dies where `dies` says so."""
 
     env_id: str
     conf: Mapping[str, Any]
     tasks: tuple[Task, ...]
     dies: Callable[[str], bool] = field(default_factory=Never)
+    now: datetime | None = None  # what its clock shows, if not the time
 
 
 def work(job: Job, parent: Connection) -> None:
     """Do `job`. Tells `parent` each boundary, each task that is done, and what went wrong."""
     engine = connect_engine(Config.from_environ())
+    if now := job.now:
+        engine = replace(engine, clock=lambda: now)
     for task in job.tasks:
 
         def passed(boundary: str, task: Task = task) -> None:

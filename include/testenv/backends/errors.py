@@ -106,6 +106,11 @@ _SNOWFLAKE_NUMBERS: dict[int, type[TestenvError]] = {
     390195: Denied,  # session token not valid
     251006: Denied,  # no password
     251008: Denied,  # private key not valid
+    390104: Unavailable,  # the session has ended, as all do when the service restarts; another try logs in anew
+    390112: Unavailable,
+    390113: Unavailable,
+    390114: Unavailable,
+    390115: Unavailable,
     250001: Unavailable,  # no connection; refused logins have this number and 08001 too: see _LOGIN
     250003: Unavailable,
     250005: Unavailable,

@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -131,9 +131,8 @@ class Account:
     def control(self, env_id: str = "") -> Iterator[SnowflakeConnection]:
         """A session as the control plane. One that ended well is kept for the next, as logins take long."""
         login = {"user": self._config.user, "private_key": self._config.private_key}
-        connection = self._kept() or self._open(login, env_id, role=self._config.role)
+        connection = self._kept(env_id) or self._open(login, env_id, role=self._config.role)
         try:
-            run(connection, f"ALTER SESSION SET QUERY_TAG = {literal(_tag(env_id))}")
             yield connection
         except BaseException:
             connection.close()
@@ -149,11 +148,16 @@ class Account:
         finally:
             connection.close()
 
-    def _kept(self) -> SnowflakeConnection | None:
+    def _kept(self, env_id: str) -> SnowflakeConnection | None:
+        """A session that is kept and still there; Snowflake may have ended it meanwhile."""
+        from snowflake.connector.errors import Error
+
         while self._idle:
             since, connection = self._idle.pop()
             if time.monotonic() - since < IDLE_SECONDS:
-                return connection
+                with suppress(Error):
+                    run(connection, f"ALTER SESSION SET QUERY_TAG = {literal(_tag(env_id))}")
+                    return connection
             connection.close()
         return None
 

@@ -152,6 +152,8 @@ def test_every_number_of_the_snowflake_connector_is_translated() -> None:
         (250001, "Failed to connect to DB: localhost:1. JWT token is invalid. [0]", Denied),
         (251012, "said", Unavailable),
         (390100, "said", Denied),
+        (390104, "said", Unavailable),
+        (390114, "said", Unavailable),
         (390144, "said", Denied),
         (3001, "Insufficient privileges to operate on database 'X'", Denied),
         (2003, "Database 'X' does not exist or not authorized.", Failed),

@@ -1,0 +1,137 @@
+"""A service that is killed with SIGKILL in the middle of every step that goes to it.
+
+The step succeeds or says that it may be tried again, in time; tried again as Airflow does it, it finishes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+from tests.crash.conftest import End, Service, Workers
+from tests.crash.worker import DESTROY, At, HeldAt, Job, Task
+
+from local import envfile
+from local.inventory import inventory
+from testenv.core.lifecycle import State
+from testenv.core.naming import EnvId
+from testenv.core.resources import Action, Step, System
+from testenv.engine import Engine
+
+NewJob = Callable[..., Job]
+
+SYSTEMS = {
+    "postgres": (System.POSTGRES,),
+    "kafka": (System.KAFKA,),
+    "snowflake": (System.SNOWFLAKE,),
+    "aws": (System.SECRETS, System.S3, System.SPARK, System.ORCHESTRATOR),
+}
+"""What goes to which service."""
+
+ROUNDS = int(os.environ.get("TESTENV_CRASH_ROUNDS", "1"))
+"""How often each service is killed at other moments; more than one for a long search."""
+
+SEED = int(os.environ.get("TESTENV_CRASH_SEED", random.randrange(10**6)))
+
+
+SPAN = 0.8
+"""Seconds after the steps have begun within which the service is killed: about as long as they take, all at once."""
+
+STEP_SECONDS = 90
+"""How long a step may take to say that its service is away."""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
+    engine: Engine, workers: Workers, new_job: NewJob, service: Callable[[str], Service], name: str, round_: int
+) -> None:
+    """As many environments as there are steps, each at another step when the service dies, of provision and destroy."""
+    chance = random.Random(f"{SEED}/{name}/{round_}")
+    print(f"TESTENV_CRASH_SEED={SEED}")
+    scene = Scene(engine, workers, service(name), SYSTEMS[name], chance)
+    jobs = scene.admitted(new_job)
+    scene.kill_amid(Action.ENSURE, jobs)
+    for job in jobs:
+        drift = [str(step) for step in engine.drift(EnvId(job.env_id)) if step.resource.system in scene.systems]
+        assert drift == []
+    scene.each(jobs, Task("drain"))
+    scene.kill_amid(Action.DESTROY, jobs)
+    for task in DESTROY:
+        scene.each(jobs, task)
+    assert {engine.ledger.environment(EnvId(job.env_id)).state for job in jobs} == {State.DESTROYED}
+    assert not any(inventory(scene.environ).values())
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One service, the environments at work on it, and when it dies."""
+
+    engine: Engine
+    workers: Workers
+    service: Service
+    systems: tuple[System, ...]
+    chance: random.Random
+
+    def admitted(self, new_job: NewJob) -> list[Job]:
+        """As many environments as there are steps that go to the service."""
+        first = new_job(Task("admit"))
+        self.workers.finish(first)
+        others = [new_job(Task("admit")) for _ in self._steps(first, Action.ENSURE)[1:]]
+        self.each(others, Task("admit"))
+        return [first, *others]
+
+    def each(self, jobs: Sequence[Job], task: Task) -> None:
+        """Let each environment's worker finish `task`."""
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda job: self.workers.finish(replace(job, tasks=(task,))), jobs))
+
+    def kill_amid(self, action: Action, jobs: Sequence[Job]) -> None:
+        """Bring every environment to a step of its own, kill the service while all apply it, and try all again."""
+        task = Task(action.value, self.systems)
+        steps = [self._steps(job, action) for job in jobs]
+        began = [replace(job, tasks=(task,)) for job in jobs]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(self._bring_to, began, steps, range(len(jobs))))
+        barrier = self.workers.context.Barrier(len(jobs) + 1, timeout=STEP_SECONDS)
+        held = [
+            replace(job, dies=HeldAt(f"{task}: started {own[at]}", barrier, dies_at=f"{task}: applied {own[at]}"))
+            for at, (job, own) in enumerate(zip(began, steps, strict=True))
+        ]
+        with ThreadPoolExecutor(len(jobs)) as pool:
+            ends = [pool.submit(self.workers.run, job) for job in held]
+            barrier.wait()
+            time.sleep(self.chance.uniform(0, SPAN))  # the moment of the crash, not a wait for anything
+            self.service.kill()
+            heard = [require_transient(end.result()) for end in ends]
+            print(f"{self.service.name}, {action}: {sum(heard)} of {len(heard)} steps met a dead service")
+            list(pool.map(self._finish, began))
+
+    def _steps(self, job: Job, action: Action) -> list[Step]:
+        records = self.engine.ledger.steps(EnvId(job.env_id), action)
+        return [record.step for record in records if record.step.resource.system in self.systems]
+
+    def _bring_to(self, job: Job, steps: Sequence[Step], position: int) -> None:
+        """Apply the first `position` steps."""
+        if position:
+            last = At(f"{job.tasks[0]}: applied {steps[position - 1]}")
+            assert self.workers.run(replace(job, dies=last)).killed
+
+    def _finish(self, job: Job) -> None:
+        assert self.workers.try_as_airflow_does(job)[-1].error is None
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return envfile.read(self.service.home / "stack.env")
+
+
+def require_transient(end: End) -> bool:
+    """A worker may come through, or be told to try again (returns whether it was); nothing else."""
+    assert not end.error or end.may_be_tried_again, f"{end.passed[-1]}: {end.error}"
+    return bool(end.error)
