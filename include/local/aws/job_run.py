@@ -18,6 +18,7 @@ from local.aws import class_archive, spark_submit
 from local.aws.processes import end_group, forget, remember
 from local.aws.roles import RoleRefusedError, Session
 from local.aws.settings import Settings
+from local.launch import MARK
 
 KILL_GRACE = 5.0
 
@@ -112,7 +113,8 @@ class JobProcess:
         python = str(self._settings.spark_python)
         return {
             "PATH": os.environ.get("PATH", os.defpath),
-            **({"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}),
+            # The mark tells `down` that the process is of this stack, should its parent have been killed.
+            **{name: os.environ[name] for name in ("JAVA_HOME", MARK) if name in os.environ},
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
             "LANG": "C.UTF-8",

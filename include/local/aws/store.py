@@ -26,9 +26,9 @@ Write = tuple[str, str, bytes | None]
 class Store:
     """The rows of one file. Not for several threads at once: the caller takes turns."""
 
-    def __init__(self, path: Path, version: str) -> None:
-        """Open PATH, or make it. Raises sqlite3.OperationalError if another process has it open."""
-        self._path = path
+    def __init__(self, path: Path, version: str, patience: float = 5.0) -> None:
+        """Open PATH, or make it. Raises sqlite3.OperationalError if another process has it open all PATIENCE seconds."""
+        self._path, self._patience = path, patience
         self._connection = self._open()
         held = self._connection.execute("SELECT version FROM about").fetchone()
         if held and held[0] != version:
@@ -43,7 +43,7 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         self._path.touch(mode=0o600)
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=self._patience)
         # One process at a time: without shared memory, a kill leaves nothing but the log, which the next one reads.
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")

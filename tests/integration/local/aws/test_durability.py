@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from tests.integration.local.aws.support import Account, Credentials, denied, until

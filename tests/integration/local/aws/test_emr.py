@@ -159,6 +159,22 @@ class TestJobs:
             wait(account, jobs[2], "RUNNING")
 
 
+def test_a_kill_of_the_service_fails_its_job_and_leaves_no_process(account: Account, role: str) -> None:
+    """On AWS the job goes on; here its driver is a child of the service, and the next one says what became of it."""
+    job_id = start(account, role, "sleep.py")
+    wait(account, job_id, "RUNNING")
+    until(lambda: drivers(job_id) or None, 30)
+    account.kill()
+    over = job(account, job_id)
+    assert over["state"] == "FAILED"
+    assert "restarted while the job was" in over["stateDetails"]
+    assert over["tags"] == {"testenv:env": A}
+    until(lambda: True if not drivers(job_id) else None, 10)
+    again = start(account, role, "sleep.py")
+    with cancelled(account, again):
+        wait(account, again, "RUNNING")
+
+
 class TestRefusals:
     def test_the_same_token_starts_one_job(self, account: Account, role: str) -> None:
         token = uuid.uuid4().hex
