@@ -7,7 +7,7 @@ from datetime import datetime
 from airflow.models import DAG
 from airflow.utils.task_group import TaskGroup
 
-from testenv_airflow.defaults import PARTS, TASKS, environment_param
+from testenv_airflow.defaults import INVENTORY, PARTS, TASKS, environment_param
 from testenv_airflow.operators.destroy import DestroyOperator, DrainOperator, VerifyGoneOperator
 
 DOC = """
@@ -31,12 +31,12 @@ with DAG(
     params={"environment": environment_param()},
     default_args={**TASKS, "environment": "{{ params.environment }}"},
 ):
-    drain = DrainOperator(task_id="drain", task_display_name="drain: stop what runs")
+    drain = DrainOperator(task_id="drain", task_display_name="drain: stop what runs", pool=INVENTORY)
 
     with TaskGroup("destroy", tooltip="Remove the parts of the environment, one task per system") as destroy:
         for name, part in PARTS.items():
-            DestroyOperator(task_id=name, task_display_name=part.title, systems=part.systems)
+            DestroyOperator(task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool)
 
-    gone = VerifyGoneOperator(task_id="verify_gone", task_display_name="verify that nothing is left")
+    gone = VerifyGoneOperator(task_id="verify_gone", task_display_name="verify that nothing is left", pool=INVENTORY)
 
     drain >> destroy >> gone

@@ -12,7 +12,7 @@ from airflow.utils.trigger_rule import TriggerRule
 
 from testenv.core.kinds import load_kinds
 from testenv_airflow.dbt import PRODUCER, build_group
-from testenv_airflow.defaults import PARTS, TASKS
+from testenv_airflow.defaults import INVENTORY, PARTS, TASKS
 from testenv_airflow.operators.provision import (
     AbandonOperator,
     AdmitOperator,
@@ -122,13 +122,17 @@ with DAG(
 
     with TaskGroup("create", tooltip="Make the parts of the environment, one task per system") as create:
         parts = {
-            name: EnsureOperator(task_id=name, task_display_name=part.title, systems=part.systems, seeds=False)
+            name: EnsureOperator(
+                task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool, seeds=False
+            )
             for name, part in PARTS.items()
         }
 
     with TaskGroup("seed", tooltip="Fill the parts that are not made full") as seed:
-        landing = EnsureOperator(task_id="s3", task_display_name="S3 landing files", systems=["s3"], seeds=True)
-        records = EnsureOperator(task_id="kafka", task_display_name="Kafka records", systems=["kafka"], seeds=True)
+        landing, records = (
+            EnsureOperator(task_id=name, task_display_name=title, systems=[name], pool=PARTS[name].pool, seeds=True)
+            for name, title in (("s3", "S3 landing files"), ("kafka", "Kafka records"))
+        )
 
     build = build_group(
         "build",
@@ -140,6 +144,7 @@ with DAG(
     verify = VerifyOperator(
         task_id="verify",
         task_display_name="verify: log in everywhere and count",
+        pool=INVENTORY,
         trigger_rule=TriggerRule.NONE_FAILED,  # `build` is skipped where the dataset brings the models along
     )
     ready = ReadyOperator(task_id="ready", task_display_name="ready: hand it over")

@@ -73,11 +73,12 @@ def variables(
     }
 
 
-def build(dbt: str, project: Path, target: Path, environ: Mapping[str, str]) -> None:
-    """Build everything of `project`, with dbt's artifacts in `target`. Raises `Failed` with dbt's own words."""
+def build(dbt: str, project: Path, target: Path, environ: Mapping[str, str], *arguments: str) -> None:
+    """Build `project`, or what `arguments` select of it; artifacts go to `target`. Raises `Failed` with dbt's words."""
     command = [dbt, "--quiet", "--log-level-file", "none", "build", "--no-partial-parse"]
     command += [argument for kind in BUILT for argument in ("--resource-type", kind)]
     command += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
+    command += arguments
     try:
         done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:

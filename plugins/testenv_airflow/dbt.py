@@ -23,9 +23,8 @@ from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, 
 from cosmos.constants import ExecutionMode, InvocationMode, LoadMode, TestBehavior
 
 from testenv import dbt
-from testenv.core.naming import EnvId, Names
-from testenv.core.resources import System
-from testenv.datasets.models import read_state
+from testenv.build import prepare_build
+from testenv.core.naming import EnvId
 from testenv_airflow.hooks.testenv import TestenvHook, airflow_errors
 from testenv_airflow.manifest import MANIFEST, PROJECT
 from testenv_airflow.triggers.model import watch_without_worker
@@ -33,10 +32,6 @@ from testenv_airflow.triggers.model import watch_without_worker
 if TYPE_CHECKING:
     from airflow.models import BaseOperator
     from airflow.utils.context import Context
-
-    from testenv.config import Config
-    from testenv.engine import Engine
-    from testenv.ledger import Environment
 
 PRODUCER = "dbt_producer_watcher"
 """Cosmos' name of the task that runs dbt; the group's other tasks watch it."""
@@ -61,7 +56,7 @@ def build_group(group_id: str, *, checkout: Path, environment: str, **kwargs: An
             dbt_executable_path=executable,
             invocation_mode=InvocationMode.SUBPROCESS,
             execution_mode=ExecutionMode.WATCHER,
-            setup_operator_args={"task_display_name": "dbt build"},
+            setup_operator_args={"task_display_name": "dbt build", "pool": "dbt"},
         ),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
@@ -87,45 +82,14 @@ def bind(environment: str, context: Context, operator: BaseOperator) -> None:
     env_id = EnvId(operator.render_template(environment, context))
     with airflow_errors():
         hook = TestenvHook()
-        engine, config = hook.engine, hook.config
-        found = engine.ledger.environment(env_id)
-        project = export(engine, found, config.home) / PROJECT
-        operator.dbt_cmd_flags = [*operator.dbt_cmd_flags, *only_changed(config, engine, found, project)]
-        names = Names(env_id)
-        variables = dbt.variables(
-            config,
-            engine.vault.credentials(env_id, System.SNOWFLAKE),
-            role=names.snowflake_role,
-            database=names.snowflake_database,
-            warehouse=found.spec.warehouse,
-            query_tag=query_tag(context),
-        )
-    operator.project_dir = str(project)
+        folder = hook.config.home / "code" / str(env_id)
+        build = prepare_build(hook.engine, hook.config, env_id, folder, query_tag(context))
+    operator.project_dir = str(build.project)
+    operator.dbt_cmd_flags = [*operator.dbt_cmd_flags, *build.arguments]
     operator.profile_config = dataclasses.replace(
-        operator.profile_config, profiles_yml_filepath=project / "profiles.yml"
+        operator.profile_config, profiles_yml_filepath=build.project / "profiles.yml"
     )
-    operator.get_env = lambda _context: variables  # Cosmos' own would add the whole environment of the task
-
-
-def only_changed(config: Config, engine: Engine, environment: Environment, project: Path) -> list[str]:
-    """dbt's arguments to build what differs from the models of the environment's dataset; none if it has no models."""
-    dataset = engine.datasets.get(environment.spec.dataset)
-    if not dataset.models:
-        return []
-    state = project.parent / "state"
-    state.mkdir()
-    (state / "manifest.json").write_bytes(read_state(config, dataset.version))
-    return ["--select", "state:modified+", "--state", str(state)]
-
-
-def export(engine: Engine, environment: Environment, home: Path) -> Path:
-    """Put the code of the environment's ref into a folder of its own below `home`; returns the folder."""
-    from testenv.source import unpack
-
-    folder = home / "code" / str(environment.env_id)
-    shutil.rmtree(folder, ignore_errors=True)
-    unpack(engine.source.archive(environment.spec.ref), folder)
-    return folder
+    operator.get_env = lambda _context: dict(build.environ)  # Cosmos' own would add the whole environment of the task
 
 
 def conclude(target: str, context: Context) -> None:

@@ -19,26 +19,35 @@ TASKS: dict[str, Any] = {
     "max_retry_delay": timedelta(seconds=30),
     "execution_timeout": timedelta(minutes=5),
     "on_failure_callback": note_failure,
+    "weight_rule": "upstream",  # of environments that wait for a worker, the one that is nearest to its end goes first
 }
 """`default_args` of every management DAG."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one task makes or destroys: a title for the grid, and the systems it goes to."""
+    """What one task makes or destroys: a title for the grid, the systems it goes to, and the pool it runs in."""
 
     title: str
     systems: tuple[str, ...]
+    pool: str
 
 
 PARTS = {
-    "snowflake": Part("Snowflake database, role and user", ("snowflake",)),
-    "postgres": Part("Postgres databases and role", ("postgres",)),
-    "s3": Part("S3 prefix and IAM role", ("s3",)),
-    "kafka": Part("Kafka topics, user and ACLs", ("kafka",)),
-    "orchestrator": Part("Airflow settings, code and secrets", ("secrets", "spark", "orchestrator")),
+    "snowflake": Part("Snowflake database, role and user", ("snowflake",), "snowflake"),
+    "postgres": Part("Postgres databases and role", ("postgres",), "postgres"),
+    "s3": Part("S3 prefix and IAM role", ("s3",), "aws"),
+    "kafka": Part("Kafka topics, user and ACLs", ("kafka",), "kafka"),
+    "orchestrator": Part("Airflow settings, code and secrets", ("secrets", "spark", "orchestrator"), "aws"),
 }
-"""The tasks that make an environment, in parallel; the reverse destroys it."""
+"""The tasks that make an environment, in parallel; the reverse destroys it.
+
+A pool (include/catalog/pools.json) has far fewer slots than there are workers: a system that hangs holds up the tasks
+that speak to it, and no others.
+"""
+
+INVENTORY = "inventory"
+"""Pool of tasks that look into every system."""
 
 
 ENVIRONMENT_RULE = "The id of an environment, such as sbx-payments-fix; Test environments in the menu lists them"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -11,13 +12,16 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from local.errors import StackError
-from local.home import REPO, cache_folder, venv_bin
+from local.home import INCLUDE, REPO, cache_folder, venv_bin
 from local.parts import postgres
 from local.parts.airflow_settings import airflow_environ
 from local.parts.base import Job
 from local.ports import LOOPBACK
 
 ADMIN = "admin"
+
+POOLS = INCLUDE / "catalog" / "pools.json"
+"""Airflow's pools, in the form of `airflow pools import`."""
 
 
 class AirflowDatabase(Job):
@@ -45,6 +49,27 @@ class AirflowDatabase(Job):
                 self._airflow(postgres.url(self.site, database, database), "db", "migrate")
                 self._sign(connection, database)
             postgres.close_to_public(connection)
+            self._fill_pools(database)
+        finally:
+            connection.close()
+
+    def _fill_pools(self, database: str) -> None:
+        """What `airflow pools import include/catalog/pools.json` does, three seconds faster."""
+        connection = postgres.connect(self.site, postgres.SUPERUSER, database)
+        try:
+            for name, pool in json.loads(POOLS.read_text(encoding="utf-8")).items():
+                postgres.query(
+                    connection,
+                    """
+                    INSERT INTO slot_pool (pool, slots, description, include_deferred) VALUES (%s, %s, %s, %s)
+                    ON CONFLICT (pool) DO UPDATE SET slots = excluded.slots, description = excluded.description,
+                    include_deferred = excluded.include_deferred RETURNING id
+                    """,
+                    name,
+                    pool["slots"],
+                    pool["description"],
+                    pool["include_deferred"],
+                )
         finally:
             connection.close()
 

@@ -26,6 +26,7 @@ def described(dag: DAG) -> dict[str, Any]:
                 "timeout": task.execution_timeout is not None,
                 "notes_failure": task.on_failure_callback is not None,
                 "teardown": task.is_teardown,
+                "pool": task.pool,
                 "in_triggerer": task.start_from_trigger,
                 "template_fields": list(task.template_fields),
             }

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from testenv.core.spec import Request, parse_request
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("destroy_env", "provision_env", "reap_environments", "run_pipeline", "serve_env")
+POOLS = ROOT / "include" / "catalog" / "pools.json"
+SETTINGS = ROOT / "include" / "local" / "settings.toml"
 HEAVY = {"snowflake.connector", "confluent_kafka", "pyspark", "great_expectations", "dbt", "pyarrow"}
 
 
@@ -110,6 +113,18 @@ def test_the_cleaning_up_follows_everything_and_does_not_decide_the_run(dags: di
     parts = {task_id for task_id in tasks if task_id.startswith(("create.", "seed."))}
     assert {"admit", "verify", "ready", *parts} <= set(tasks["abandon"]["upstream"])
     assert tasks["abandon"]["in_triggerer"]  # where nothing failed, it costs no worker process
+
+
+def test_a_task_that_speaks_to_a_system_runs_in_that_systems_pool(dags: dict[str, Any]) -> None:
+    slots = {name: pool["slots"] for name, pool in json.loads(POOLS.read_text()).items()}
+    for dag in ("provision_env", "destroy_env"):
+        pools = {task_id: task["pool"] for task_id, task in dags[dag]["tasks"].items()}
+        grouped = [pool for task_id, pool in pools.items() if task_id.startswith(("create.", "destroy.", "seed."))]
+        assert len(grouped) >= 5
+        assert set(grouped) <= slots.keys()
+    assert dags["provision_env"]["tasks"]["build.dbt_producer_watcher"]["pool"] == "dbt"
+    parallel = tomllib.loads(SETTINGS.read_text())["airflow"]["CORE__PARALLELISM"]
+    assert all(number <= parallel / 4 for number in slots.values()), "a system that hangs must leave workers to others"
 
 
 def test_models_are_watched_without_worker_processes(dags: dict[str, Any]) -> None:
