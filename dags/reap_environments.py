@@ -1,4 +1,4 @@
-"""reap_environments: every 15 minutes, end what is expired and what was left over."""
+"""reap_environments: every 15 minutes, end what is over, stuck or left over; once a day, forget what is old."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from airflow.models import DAG
 from airflow.models.param import Param
 
 from testenv_airflow.defaults import TASKS
-from testenv_airflow.operators.destroy import FindExpiredOperator, ReapOperator
+from testenv_airflow.operators.reap import FindOperator, ReapOperator, RetainOperator
 
 DOC = """
 ### Reap environments
 
-Destroys environments whose time is over, and orphans: things in the systems that carry the name of an environment which
-the ledger does not know as living. Nothing is guessed: a name that belongs to no environment is left alone.
+`find` looks into the ledger and into every system, and its log tells all that is wrong, why, and what proves it:
+environments whose time is over, that are stuck because who worked on them died, dead requests, ready environments of
+which nothing is left, and orphans: things that no living environment of the ledger owns. `reap` ends each. What bears
+such a name but not testenv's mark is told and never touched; a ready environment that lacks parts is told and kept.
+
+`retain` runs once a day: artifacts, logs and history are kept for 30 days.
 
 Trigger it with `dry_run` to see what it would do.
 """
 
 with DAG(
     dag_id="reap_environments",
-    description="End expired environments and what was left over",
+    description="End environments that are over, and what was left of others",
     doc_md=DOC,
     tags=["testenv", "upkeep"],
     schedule=timedelta(minutes=15),
@@ -33,18 +37,17 @@ with DAG(
             False,
             type="boolean",
             title="Dry run",
-            description="Only say what would be destroyed, in the run's note and the log of the task find.",
+            description="Only say what would be ended and deleted, in the run's note and the logs of find and retain.",
         )
     },
     default_args=TASKS,
 ):
-    find = FindExpiredOperator(
-        task_id="find", task_display_name="find what is expired or left over", dry_run="{{ params.dry_run }}"
-    )
+    find = FindOperator(task_id="find", task_display_name="find what is to end", dry_run="{{ params.dry_run }}")
     ReapOperator.partial(
         task_id="reap",
-        task_display_name="destroy",
+        task_display_name="end it",
         map_index_template="{{ environment }}",
         max_active_tis_per_dag=4,
         execution_timeout=timedelta(minutes=10),
     ).expand(environment=find.output)
+    RetainOperator(task_id="retain", task_display_name="forget what is old", dry_run="{{ params.dry_run }}")

@@ -15,8 +15,8 @@ from testenv.core.admission import Admitted, Queued
 from testenv.core.dataset import Dataset
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, TestenvError
 from testenv.core.kinds import Kinds
-from testenv.core.lifecycle import ENDED, HOLDING, USABLE, WAITING, State
-from testenv.core.naming import EnvId, owner_of
+from testenv.core.lifecycle import ENDED, USABLE, WAITING, State
+from testenv.core.naming import EnvId
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
@@ -97,11 +97,16 @@ class Engine:
 
     def admit(self, env_id: EnvId) -> Admitted | Queued:
         """Let the environment in and plan all its steps, or tell its place in the queue. Raises `Refused`."""
-        verdict = self.ledger.admit(env_id, self.kinds, self.clock())
-        if isinstance(verdict, Admitted):
-            spec = self.ledger.environment(env_id).spec
-            self.ledger.plan(env_id, plan(desired(spec, self.datasets.get(spec.dataset)), ()), self.clock())
-        return verdict
+        spec = self.ledger.environment(env_id).spec
+        planned = plan(desired(spec, self.datasets.get(spec.dataset)), ())
+        return self.ledger.admit(env_id, self.kinds, self.clock(), planned)
+
+    def wait(self, env_id: EnvId) -> Admitted | Queued:
+        """The place in the queue, or admission once there is one: what who waits asks for again and again.
+
+        Raises `Refused`, and `Conflict` where the request is over.
+        """
+        return self.ledger.wait(env_id, self.kinds, self.clock()) or self.admit(env_id)
 
     def builds_models(self, env_id: EnvId) -> bool:
         """Whether the environment's code has models other than those that its dataset brings along."""
@@ -124,7 +129,11 @@ class Engine:
 
         Returns what it holds: table, topic or file → number. Raises `Drifted`, `Denied`.
         """
-        site = self.site(self.ledger.environment(env_id).spec)
+        environment = self.ledger.environment(env_id)
+        if environment.state not in {State.PROVISIONING, *USABLE}:
+            raise Conflict(f"{env_id} is {environment.state}: there is nothing to verify")
+        self.ledger.renew(env_id, self.clock())
+        site = self.site(environment.spec)
         if drift := self.drift(env_id):
             raise Drifted(f"{env_id} differs from its specification: {'; '.join(map(str, drift))}")
         with ThreadPoolExecutor(len(self.backends)) as pool:
@@ -188,6 +197,7 @@ class Engine:
 
     def verify_gone(self, env_id: EnvId) -> Environment:
         """Look into every system; the environment has ended when none has anything of it. Raises `Drifted`."""
+        self.ledger.renew(env_id, self.clock())
         if left := self.observe(env_id):
             raise Drifted(f"of {env_id} there is still {'; '.join(sorted(map(str, left)))}")
         return self.ledger.move(env_id, State.DESTROYED, "nothing of it is left", self.clock())
@@ -210,22 +220,6 @@ class Engine:
                 f"creation); {hours} more hours would end at {until:%Y-%m-%d %H:%M}. Ask for fewer, or provision anew"
             )
         return self.ledger.expire(env_id, until, f"extended by {hours} hours", self.clock())
-
-    def expired(self) -> list[EnvId]:
-        """Environments whose time is over."""
-        now = self.clock()
-        return [e.env_id for e in self.ledger.living() if e.expires_at and e.expires_at <= now]
-
-    def orphans(self) -> dict[EnvId, list[Resource]]:
-        """What the systems have of environments that the ledger does not know as living."""
-        observed = self.observe(None)  # before the ledger is asked: what is admitted meanwhile is no orphan
-        living = {environment.env_id for environment in self.ledger.environments(states=HOLDING)}
-        found: dict[EnvId, list[Resource]] = {}
-        for resource in observed:
-            owner = owner_of(resource.name)
-            if owner and owner not in living:
-                found.setdefault(owner, []).append(resource)
-        return found
 
     # ---------------------------------------------------------------- use
 

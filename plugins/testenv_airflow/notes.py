@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow.models import DagRun
@@ -12,6 +13,7 @@ from testenv.core.naming import Names
 if TYPE_CHECKING:
     from airflow.utils.context import Context
 
+    from testenv.core.reap import Finding
     from testenv.ledger import Environment
 
 LENGTH = 1000
@@ -63,6 +65,15 @@ def ready(environment: Environment) -> str:
             f"- End it: `bin/testenv down {environment.env_id}`",
         ]
     )
+
+
+def found(findings: Sequence[Finding], *, spared: bool) -> str:
+    """The note of a run that looked for what to end. A long list is cut; the log has all of it."""
+    ends = [f"{finding.env_id} ({finding.why})" for finding in findings if finding.ends]
+    told = [f"{finding.env_id} ({finding.why})" for finding in findings if not finding.ends]
+    lines = [f"{'Would end' if spared else 'Ends'} {', '.join(ends)}."] if ends else ["Nothing is to end."]
+    lines += [f"Left alone: {', '.join(told)}."] if told else []
+    return " ".join([*lines, "The log of `find` says why."] if findings else lines)[:LENGTH]
 
 
 def failed(reason: str, outcome: str) -> str:

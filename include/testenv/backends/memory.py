@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from testenv.backends.protocol import Credentials, Site
@@ -13,11 +13,15 @@ from testenv.core.resources import Resource, System
 
 @dataclass
 class MemoryBackend:
-    """One system. `faults` maps a resource's name to the error that the next change to it raises, once."""
+    """One system. `faults` maps a resource's name to the error that the next change to it raises, once.
+
+    `on_change` is called in the middle of each change.
+    """
 
     system: System
     resources: set[Resource] = field(default_factory=set)
     faults: dict[str, TestenvError] = field(default_factory=dict)
+    on_change: Callable[[], None] | None = None
 
     def ensure(self, resource: Resource, site: Site) -> None:
         require_owned(resource.name)
@@ -37,6 +41,8 @@ class MemoryBackend:
         return {resource.name: 1 for resource in self.observe(site.spec.env_id)}
 
     def _fail_if_asked(self, resource: Resource) -> None:
+        if self.on_change:
+            self.on_change()
         if error := self.faults.pop(resource.name, None):
             raise error
 
@@ -52,3 +58,13 @@ class MemoryVault:
 
     def find(self, env_id: EnvId, system: System) -> Credentials | None:
         return self.kept.get((env_id, system))
+
+
+@dataclass
+class MemoryMarks:
+    """Marks in memory: what `said` has no entry for has no room for one."""
+
+    said: dict[Resource, str] = field(default_factory=dict)
+
+    def of(self, resources: Collection[Resource]) -> Mapping[Resource, str]:
+        return {resource: self.said[resource] for resource in resources if resource in self.said}

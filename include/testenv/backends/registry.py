@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from testenv.backends.access import Access
+from testenv.backends.artifacts import ArtifactStore
 from testenv.backends.kafka import KafkaBackend
+from testenv.backends.marks import SystemMarks
 from testenv.backends.orchestrator import OrchestratorBackend
 from testenv.backends.postgres import PostgresBackend
 from testenv.backends.protocol import Backend, Source, Vault
@@ -17,9 +19,11 @@ from testenv.backends.spark import SparkBackend
 from testenv.config import Config
 from testenv.core.kinds import load_kinds
 from testenv.core.resources import System
+from testenv.core.upkeep import load_upkeep
 from testenv.datasets.store import DatasetStore
 from testenv.engine import Engine
 from testenv.ledger import LedgerWriter
+from testenv.reaper import Reaper
 from testenv.source import Repository
 
 
@@ -50,4 +54,15 @@ def connect_engine(config: Config) -> Engine:
         access=Access(config, vault),
         kinds=load_kinds(),
         clock=lambda: datetime.now(UTC),
+    )
+
+
+def connect_reaper(config: Config, engine: Engine | None = None) -> Reaper:
+    """What looks after all environments on the systems that `config` names, by an engine that is there or a new one."""
+    return Reaper(
+        engine=engine or connect_engine(config),
+        marks=SystemMarks(config),
+        artifacts=ArtifactStore(config),
+        upkeep=load_upkeep(),
+        code=config.home / "code",
     )

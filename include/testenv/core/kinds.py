@@ -6,13 +6,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from testenv.core.catalog import CATALOG, read, validated
 from testenv.core.errors import InvalidCatalog
 from testenv.core.naming import KIND_PREFIXES
-
-CATALOG = Path(__file__).parents[2] / "catalog"
 
 
 class Kind(BaseModel):
@@ -39,19 +37,8 @@ Kinds = dict[str, Kind]
 
 def load_kinds(file: Path = CATALOG / "kinds.yaml") -> Kinds:
     """The catalogue of kinds. Raises `InvalidCatalog` naming the file, the key, what was got and what is allowed."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidCatalog(f"{file.name}: cannot be read as YAML: {error}. Mend the file") from error
+    content = read(file)
     if not isinstance(content, dict) or set(content) != set(KIND_PREFIXES):
         got = sorted(content) if isinstance(content, dict) else type(content).__name__
         raise InvalidCatalog(f"{file.name}: must describe exactly the kinds {sorted(KIND_PREFIXES)}, got {got}")
-    kinds = {}
-    for name, entry in content.items():
-        try:
-            kinds[name] = Kind.model_validate(entry)
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join([name, *map(str, first["loc"])])
-            raise InvalidCatalog(f"{file.name}: {key}: {first['msg']}, got {first['input']!r}") from error
-    return kinds
+    return {name: validated(Kind, entry, file, name) for name, entry in content.items()}

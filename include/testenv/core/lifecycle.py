@@ -26,6 +26,9 @@ HOLDING = frozenset({State.PROVISIONING, State.READY, State.QUARANTINED, State.D
 WAITING = frozenset({State.REQUESTED, State.QUEUED})
 """States before admission, in which nothing of an environment exists."""
 
+WORKING = frozenset({State.PROVISIONING, State.DESTROYING})
+"""States in which someone must be at work on an environment, and gives a sign of life by renewing its lease."""
+
 USABLE = frozenset({State.READY, State.QUARANTINED})
 """States in which pipelines may be run in an environment, and people may log in to it."""
 

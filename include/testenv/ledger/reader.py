@@ -10,15 +10,28 @@ from typing import Any
 
 from sqlalchemy import create_engine, select
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from testenv.core.admission import Holder
-from testenv.core.errors import NotFound, Unavailable
-from testenv.core.lifecycle import HOLDING, State
+from testenv.core.admission import Holder, Waiting, turn
+from testenv.core.errors import Busy, Failed, NotFound, Unavailable
+from testenv.core.kinds import Kinds
+from testenv.core.lifecycle import ENDED, HOLDING, WAITING, State
 from testenv.core.naming import EnvId
 from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec
 from testenv.ledger.tables import environments, events, steps
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 30
+LOCK_SECONDS = 20
+"""How long admission, which is one at a time, may be waited for."""
+
+CONNECTIONS = 5
+"""Of one process at once. Sixteen tasks, the triggerer and two web workers stay far below what Postgres allows."""
+
+UNDEFINED = ("42P01", "42703")
+"""SQLSTATEs of a table and of a column that is not there."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Environment:
     expires_at: datetime | None
     ended_at: datetime | None
     reason: str | None
+    lease_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,17 @@ class StepRecord:
 
 
 class LedgerReader:
-    """Questions to the ledger. Raises `Unavailable`."""
+    """Questions to the ledger, each with a deadline. Raises `Unavailable`, and `Busy` when too many ask at once."""
 
     def __init__(self, url: str) -> None:
         self._engine: Engine = create_engine(
-            url, pool_size=1, max_overflow=20, pool_pre_ping=True, future=True, connect_args={"connect_timeout": 10}
+            url,
+            pool_size=1,
+            max_overflow=CONNECTIONS - 1,
+            pool_timeout=STATEMENT_SECONDS,
+            pool_pre_ping=True,
+            future=True,
+            connect_args=connect_arguments(),
         )
 
     def close(self) -> None:
@@ -65,8 +85,17 @@ class LedgerReader:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except OperationalError as error:
+        except PoolTimeout as error:
+            raise Busy(f"more than {CONNECTIONS} questions to the ledger at once from one process") from error
+        except (OperationalError, InterfaceError) as error:
             raise Unavailable(f"the ledger does not answer: {error.orig}. Is its Postgres up (make status)?") from error
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) not in UNDEFINED:
+                raise
+            raise Failed(
+                f"the ledger has an older shape: {error.orig}. Bring it to the newest: "
+                "python -m testenv.ledger migrate (make up does)"
+            ) from error
 
     def environment(self, env_id: EnvId) -> Environment:
         """The newest life of `env_id`. Raises `NotFound`."""
@@ -75,12 +104,7 @@ class LedgerReader:
 
     def environments(self, *, states: Collection[State] = frozenset(State), limit: int = 500) -> list[Environment]:
         """Lives in one of `states`, newest request first."""
-        query = (
-            select(environments)
-            .where(environments.c.state.in_([state.value for state in states]))
-            .order_by(environments.c.id.desc())
-            .limit(limit)
-        )
+        query = select(environments).where(_in(states)).order_by(environments.c.id.desc()).limit(limit)
         with self._transaction() as connection:
             return [_environment(row) for row in connection.execute(query).mappings()]
 
@@ -88,11 +112,39 @@ class LedgerReader:
         """Every environment of which something may exist."""
         return self.environments(states=HOLDING)
 
-    def queue_place(self, env_id: EnvId) -> int | None:
-        """Place in the queue of its kind, from 1; `None` if it does not wait."""
+    def queue_places(self, kinds: Kinds) -> dict[EnvId, int]:
+        """The place of every request that waits, from 1, in the queue of its kind.
+
+        One for which a place is free waits no longer, though it may not have asked for it yet.
+        """
+        places: dict[EnvId, int] = {}
         with self._transaction() as connection:
-            waiting = _queue(connection, env_id.kind)
-        return waiting.index(env_id) + 1 if env_id in waiting else None
+            for name, kind in ((name, kind) for name, kind in kinds.items() if kind.over_quota == "queue"):
+                held, queue = _crowd(connection, name)
+                turns = {waiting.env_id: turn(place, kind, held) for place, waiting in enumerate(queue, 1)}
+                places |= {env_id: queued.place for env_id, queued in turns.items() if queued}
+        return places
+
+    def made(self, env_ids: Collection[EnvId]) -> set[Resource]:
+        """What any remembered life of these environments began to make."""
+        query = (
+            select(steps.c.system, steps.c.kind, steps.c.name)
+            .join(environments, environments.c.id == steps.c.life)
+            .where(
+                environments.c.env_id.in_([str(env_id) for env_id in env_ids]),
+                steps.c.action == Action.ENSURE.value,
+                steps.c.attempts > 0,
+            )
+            .distinct()
+        )
+        with self._transaction() as connection:
+            return {Resource(System(row.system), row.kind, row.name) for row in connection.execute(query)}
+
+    def ended_before(self, time: datetime) -> list[Environment]:
+        """Lives that ended before `time`, oldest first."""
+        query = select(environments).where(_in(ENDED), environments.c.ended_at < time).order_by(environments.c.id)
+        with self._transaction() as connection:
+            return [_environment(row) for row in connection.execute(query).mappings()]
 
     def steps(self, env_id: EnvId, action: Action | None = None, system: System | None = None) -> list[StepRecord]:
         """Steps of the newest life of `env_id`, in order."""
@@ -108,6 +160,24 @@ class LedgerReader:
                 .order_by(events.c.id)
             )
             return [(row.at, row.state, row.text) for row in connection.execute(query)]
+
+
+def connect_arguments() -> dict[str, str | int]:
+    """What libpq is told: deadlines for the login, statements, locks, and for a server that no longer answers."""
+    milliseconds = {
+        "statement_timeout": STATEMENT_SECONDS * 1000,
+        "lock_timeout": LOCK_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": 60_000,
+    }
+    return {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "testenv ledger",
+        "options": " ".join(f"-c {name}={value}" for name, value in milliseconds.items()),
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+    }
 
 
 def _newest(connection: Connection, env_id: EnvId, *, lock: bool = False) -> Environment:
@@ -132,23 +202,34 @@ def _environment(row: Any) -> Environment:
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         reason=row["reason"],
+        lease_until=row["lease_until"],
     )
 
 
 def _holders(connection: Connection, kind: str) -> list[Holder]:
     query = select(environments.c.env_id, environments.c.owner, environments.c.expires_at).where(
-        environments.c.kind == kind, environments.c.state.in_([state.value for state in HOLDING])
+        environments.c.kind == kind, _in(HOLDING)
     )
     return [Holder(EnvId(row.env_id), row.owner, row.expires_at) for row in connection.execute(query)]
 
 
-def _queue(connection: Connection, kind: str) -> list[EnvId]:
+def _crowd(connection: Connection, kind: str) -> tuple[int, list[Waiting]]:
+    """How many hold a place, and the requests that are not admitted yet in their order; both at the same moment.
+
+    Also those that have not asked for admission so far.
+    """
     query = (
-        select(environments.c.env_id)
-        .where(environments.c.kind == kind, environments.c.state == State.QUEUED.value)
+        select(environments.c.env_id, environments.c.state, environments.c.lease_until, environments.c.requested_at)
+        .where(environments.c.kind == kind, _in(HOLDING | WAITING))
         .order_by(environments.c.id)
     )
-    return [EnvId(row.env_id) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    queue = [Waiting(EnvId(r.env_id), r.lease_until or r.requested_at) for r in rows if State(r.state) in WAITING]
+    return len(rows) - len(queue), queue
+
+
+def _in(states: Collection[State]) -> Any:
+    return environments.c.state.in_([state.value for state in states])
 
 
 def _steps(connection: Connection, life: int, action: Action | None, system: System | None) -> list[StepRecord]:

@@ -27,9 +27,11 @@ environments = Table(
     Column("expires_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
     Column("reason", Text),
+    Column("lease_until", DateTime(timezone=True)),
     comment="One row for every life of an environment; an id may live again after its environment ended.",
 )
 Index("ix_environments_env_id", environments.c.env_id)
+Index("ix_environments_state", environments.c.state, environments.c.kind)
 Index(
     "uq_environments_living",
     environments.c.env_id,

@@ -16,6 +16,7 @@ from testenv.core.errors import Terminal, TestenvError
 if TYPE_CHECKING:
     from testenv.engine import Engine
     from testenv.ledger import LedgerReader
+    from testenv.reaper import Reaper
 
 
 class TestenvHook(BaseHook):
@@ -38,6 +39,13 @@ class TestenvHook(BaseHook):
         from testenv.backends.registry import connect_engine  # vendor libraries: not at parse time
 
         return connect_engine(self.config)
+
+    @cached_property
+    def reaper(self) -> Reaper:
+        """What looks after all environments."""
+        from testenv.backends.registry import connect_reaper
+
+        return connect_reaper(self.config, self.engine)
 
     @cached_property
     def reader(self) -> LedgerReader:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.models import DagRun
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -16,9 +17,20 @@ from testenv.core.naming import EnvId
 from testenv_airflow import notes
 from testenv_airflow.hooks.testenv import TestenvHook
 
+if TYPE_CHECKING:
+    from testenv.engine import Engine
+
+
+@functools.cache
+def _engine() -> Engine:
+    """One engine for all who wait in this process: making one, and its connections, costs more than a question."""
+    return TestenvHook().engine
+
 
 class AdmissionTrigger(BaseTrigger):
-    """Asks for admission until there is a place. Each change of place is told in the log and in the run's note.
+    """Asks for its turn until there is a place. Each change of place is told in the log and in the run's note.
+
+    Each question is also a sign of life: who asks no more, because its run was deleted or failed, loses its place.
 
     :param environment: the id of the environment that waits.
     :param interval: seconds between two questions.
@@ -53,8 +65,8 @@ class AdmissionTrigger(BaseTrigger):
             await asyncio.sleep(self.interval)
 
     def _ask(self, place: int) -> Admitted | Queued:
-        engine, env_id = TestenvHook().engine, EnvId(self.environment)
-        verdict = engine.admit(env_id)
+        engine, env_id = _engine(), EnvId(self.environment)
+        verdict = engine.wait(env_id)
         if isinstance(verdict, Queued) and verdict.place != place:
             self.log.info("%s waits at place %d", env_id, verdict.place)
             words = notes.waiting(engine.ledger.environment(env_id), verdict.place)

@@ -116,7 +116,7 @@ def extend_environment(env_id: str) -> Response:
     hook = TestenvHook()
     environment = hook.engine.extend(EnvId(env_id), hours)
     hook.engine.ledger.note(environment.env_id, f"{_user()} asked for the extension", hook.engine.clock())
-    return jsonify(present.summary(hook.reader, environment))
+    return jsonify(present.summary(environment, {}))
 
 
 @api.get("/environments/<env_id>/connect")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from testenv.core.kinds import load_kinds
 from testenv.core.lifecycle import ENDED, State
-from testenv.core.naming import Names
+from testenv.core.naming import EnvId, Names
 from testenv.ledger import Environment, LedgerReader, StepRecord
 
 LIVING = frozenset(State) - ENDED
@@ -16,18 +18,19 @@ LIVING = frozenset(State) - ENDED
 def environments(reader: LedgerReader, *, ended: bool = False) -> list[dict[str, Any]]:
     """What there is, newest first; with `ended`, what there was, too."""
     found = reader.environments(states=frozenset(State) if ended else LIVING)
-    return [summary(reader, environment) for environment in found]
+    places = reader.queue_places(load_kinds())
+    return [summary(environment, places) for environment in found]
 
 
-def summary(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
-    """One environment in one row. Times are ISO 8601 in UTC, or None."""
+def summary(environment: Environment, places: Mapping[EnvId, int]) -> dict[str, Any]:
+    """One environment in one row, with its place if it is among those that wait. Times are ISO 8601 in UTC, or None."""
     spec, asked, ready = environment.spec, environment.requested_at, environment.ready_at
     return {
         "id": str(environment.env_id),
         "kind": spec.kind,
         "owner": spec.owner,
         "state": environment.state.value,
-        "queue_place": reader.queue_place(environment.env_id) if environment.state is State.QUEUED else None,
+        "queue_place": places.get(environment.env_id),
         "ref": spec.ref,
         "dataset": spec.dataset,
         "requested_at": asked.isoformat(),
@@ -42,7 +45,7 @@ def summary(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
 
 def details(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
     """One environment with its parts, steps and events."""
-    return summary(reader, environment) | {
+    return summary(environment, reader.queue_places(load_kinds())) | {
         "on_failure": environment.spec.on_failure.value,
         "parts": parts(environment),
         "steps": [step(record) for record in reader.steps(environment.env_id)],

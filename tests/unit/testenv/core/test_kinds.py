@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from testenv.core.catalog import CATALOG
 from testenv.core.errors import InvalidCatalog
-from testenv.core.kinds import CATALOG, load_kinds
+from testenv.core.kinds import load_kinds
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
