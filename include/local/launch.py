@@ -18,6 +18,9 @@ from local.errors import StackError
 # Set for the supervisor and so for all that descends from it, and for nothing else: how a stack knows its own.
 MARK = "TESTENV_STACK_MARK"
 
+# Set for a part's program and so for all that descends from it: which part's it is.
+PART = "TESTENV_STACK_PART"
+
 
 def main(arguments: list[str]) -> None:
     file, *command = arguments
@@ -25,28 +28,26 @@ def main(arguments: list[str]) -> None:
         values = envfile.read(Path(file))
     except StackError as error:
         sys.exit(f"error: {error}")
-    _replace_predecessor(Path(file).with_suffix(".pid"))
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | values
+    part = Path(file).stem
+    _end_predecessor(part)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | values | {PART: part}
     os.execvpe(command[0], command, environ)
 
 
-def _replace_predecessor(pid_file: Path) -> None:
-    """Kill what is left of the last program of this part, such as a scheduler's workers when it was killed itself.
+def _end_predecessor(part: str) -> None:
+    """Kill what is left of the last program of this part, such as a scheduler's tasks when it was killed itself.
 
-    The supervisor makes each program the leader of a process group. Its number may be somebody else's by now, so only
-    processes that bear this stack's mark are touched.
+    Told by what they were started with: tasks leave the scheduler's process group.
     """
-    if pid_file.exists():
-        group = int(pid_file.read_text())
-        for process in psutil.process_iter():
-            if process.pid == os.getpid():
-                continue
-            try:
-                if os.getpgid(process.pid) == group and process.environ().get(MARK) == os.environ.get(MARK):
-                    process.kill()
-            except (psutil.Error, ProcessLookupError):
-                continue
-    pid_file.write_text(str(os.getpid()))
+    for process in psutil.process_iter():
+        if process.pid == os.getpid():
+            continue
+        try:
+            environ = process.environ()
+            if environ.get(PART) == part and environ.get(MARK) == os.environ.get(MARK):
+                process.kill()
+        except psutil.Error:
+            continue
 
 
 if __name__ == "__main__":

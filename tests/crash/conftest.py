@@ -174,8 +174,8 @@ def new_job(engine: Engine) -> Iterator[Callable[..., Job]]:
 
     def new(*tasks: Task, **conf: str) -> Job:
         name = f"k{secrets.token_hex(4)}"
-        made.append(EnvId(f"sbx-{name}"))
-        return Job(str(made[-1]), {"name": name, "kind": "sandbox", "owner": "a test", **conf}, tasks)
+        made.append(EnvId(f"ci-{name}"))  # of this kind there may be as many at once as a service has steps
+        return Job(str(made[-1]), {"name": name, "kind": "ci", "owner": "a test", **conf}, tasks)
 
     yield new
     for env_id in made:

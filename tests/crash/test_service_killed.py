@@ -39,7 +39,7 @@ ROUNDS = int(os.environ.get("TESTENV_CRASH_ROUNDS", "1"))
 SEED = int(os.environ.get("TESTENV_CRASH_SEED", random.randrange(10**6)))
 
 
-SPAN = 0.8
+SPAN = 0.6
 """Seconds after the steps have begun within which the service is killed: about as long as they take, all at once."""
 
 STEP_SECONDS = 90
@@ -55,14 +55,16 @@ def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
     """As many environments as there are steps, each at another step when the service dies, of provision and destroy."""
     chance = random.Random(f"{SEED}/{name}/{round_}")
     print(f"TESTENV_CRASH_SEED={SEED}")
-    scene = Scene(engine, workers, service(name), SYSTEMS[name], chance)
+    scene = Scene(engine, workers, service(name), SYSTEMS[name])
     jobs = scene.admitted(new_job)
-    scene.kill_amid(Action.ENSURE, jobs)
+    moments = [None, chance.uniform(0, SPAN)]
+    chance.shuffle(moments)
+    scene.kill_at(moments[0], Action.ENSURE, jobs)
     for job in jobs:
         drift = [str(step) for step in engine.drift(EnvId(job.env_id)) if step.resource.system in scene.systems]
         assert drift == []
     scene.each(jobs, Task("drain"))
-    scene.kill_amid(Action.DESTROY, jobs)
+    scene.kill_at(moments[1], Action.DESTROY, jobs)
     for task in DESTROY:
         scene.each(jobs, task)
     assert {engine.ledger.environment(EnvId(job.env_id)).state for job in jobs} == {State.DESTROYED}
@@ -71,13 +73,12 @@ def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
 
 @dataclass(frozen=True)
 class Scene:
-    """One service, the environments at work on it, and when it dies."""
+    """One service, and the environments at work on it."""
 
     engine: Engine
     workers: Workers
     service: Service
     systems: tuple[System, ...]
-    chance: random.Random
 
     def admitted(self, new_job: NewJob) -> list[Job]:
         """As many environments as there are steps that go to the service."""
@@ -92,8 +93,11 @@ class Scene:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda job: self.workers.finish(replace(job, tasks=(task,))), jobs))
 
-    def kill_amid(self, action: Action, jobs: Sequence[Job]) -> None:
-        """Bring every environment to a step of its own, kill the service while all apply it, and try all again."""
+    def kill_at(self, moment: float | None, action: Action, jobs: Sequence[Job]) -> None:
+        """Bring every environment to a step of its own, kill the service while all apply it, and try all again.
+
+        `moment` is in seconds after the steps began; `None` is right before.
+        """
         task = Task(action.value, self.systems)
         steps = [self._steps(job, action) for job in jobs]
         began = [replace(job, tasks=(task,)) for job in jobs]
@@ -106,11 +110,14 @@ class Scene:
         ]
         with ThreadPoolExecutor(len(jobs)) as pool:
             ends = [pool.submit(self.workers.run, job) for job in held]
+            if moment is None:
+                self.service.kill()
             barrier.wait()
-            time.sleep(self.chance.uniform(0, SPAN))  # the moment of the crash, not a wait for anything
-            self.service.kill()
+            if moment is not None:
+                time.sleep(moment)  # of the crash: nothing is waited for
+                self.service.kill()
             heard = [require_transient(end.result()) for end in ends]
-            print(f"{self.service.name}, {action}: {sum(heard)} of {len(heard)} steps met a dead service")
+            print(f"{self.service.name}, {action}, killed at {moment}: {sum(heard)} of {len(heard)} steps heard of it")
             list(pool.map(self._finish, began))
 
     def _steps(self, job: Job, action: Action) -> list[Step]:

@@ -276,7 +276,8 @@ def test_what_a_killed_part_leaves_is_gone_when_it_comes_back(tmp_path: Path) ->
     environ = envfile.write(tmp_path / "part.env", {"PATH": os.environ["PATH"]})
     launch = [REPO / ".venv/local/bin/python", "-m", "local.launch", environ]
     mark = {MARK: str(tmp_path), "PYTHONPATH": str(REPO / "include")}
-    first = subprocess.Popen([*launch, "sh", "-c", "sleep 300 & echo $!; wait"], env=mark, process_group=0, stdout=-1)
+    in_a_group_of_its_own = "setsid sh -c 'echo $$; exec sleep 300' & wait"
+    first = subprocess.Popen([*launch, "sh", "-c", in_a_group_of_its_own], env=mark, process_group=0, stdout=-1)
     assert first.stdout
     worker = psutil.Process(int(first.stdout.readline()))
     first.kill()
