@@ -1,8 +1,8 @@
 """How long environments take, one at a time and forty at once. Writes bench/results/provision.json.
 
-Run by `make bench-provision` on a warm stack, with its variables in the environment. Seconds are of the wall clock, from
-the REST call on; CPU seconds are of the whole machine, which should do nothing else. What is left at the end is counted by
-the systems' own inventories.
+Run by `make bench-provision` on a warm stack, with its variables in the environment. Seconds are of the wall clock,
+from the REST call on; CPU seconds are of the whole machine, which should do nothing else. What is left at the end is
+counted by the systems' own inventories.
 """
 
 from __future__ import annotations
