@@ -23,7 +23,7 @@ def described(dag: DAG) -> dict[str, Any]:
             task.task_id: {
                 "name": task.task_display_name,
                 "upstream": sorted(task.upstream_task_ids),
-                "timeout": task.execution_timeout is not None,
+                "timeout": task.execution_timeout and task.execution_timeout.total_seconds(),
                 "notes_failure": task.on_failure_callback is not None,
                 "teardown": task.is_teardown,
                 "pool": task.pool,

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from testenv.core.spec import Request, parse_request
+from testenv.core.upkeep import load_upkeep
 
 ROOT = Path(__file__).parents[3]
 NAMES = ("destroy_env", "provision_env", "reap_environments", "run_pipeline", "serve_env")
@@ -86,6 +87,15 @@ def test_every_task_has_an_end_and_says_why_it_failed(dags: dict[str, Any], name
     work = {task_id: task for task_id, task in tasks.items() if not task_id.endswith("_done")}
     assert [task_id for task_id, task in work.items() if not task["timeout"]] == []
     assert [task_id for task_id, task in work.items() if not task["notes_failure"]] == []
+
+
+def test_a_lease_outlasts_the_longest_task(dags: dict[str, Any]) -> None:
+    """Within one task no step may need to end for its lease not to."""
+    tasks = [
+        task for name in ("provision_env", "destroy_env", "reap_environments") for task in dags[name]["tasks"].values()
+    ]
+    longest = max(task["timeout"] for task in tasks if task["timeout"])
+    assert load_upkeep().lease_seconds.working >= 2 * longest
 
 
 def test_own_tasks_have_names_for_people(dags: dict[str, Any]) -> None:
