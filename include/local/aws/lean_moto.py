@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
+from moto.core import serialize
 from moto.core.common_models import BaseModel
 from moto.iam.models import IAMBackend, Role
-from moto.ssm.models import ParameterDict
+from moto.moto_server import werkzeug_app
+from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.utils import _VersionedKeyStore
+from moto.ssm.models import Parameter, ParameterDict, SimpleSystemManagerBackend
+
+_parse = serialize.parse_to_aware_datetime
+_list_objects = S3Backend.list_objects
+_match_filters = SimpleSystemManagerBackend._match_filters
 
 
 def install() -> None:
@@ -15,6 +26,10 @@ def install() -> None:
     BaseModel.__new__ = _untracked  # type: ignore[method-assign,assignment]
     IAMBackend.get_roles = _roles  # type: ignore[method-assign]
     ParameterDict.__iter__ = _names  # type: ignore[method-assign]
+    S3Backend.list_objects = _objects  # type: ignore[method-assign]
+    SimpleSystemManagerBackend._match_filters = _matches  # type: ignore[method-assign]
+    werkzeug_app.DISABLE_GLOBAL_CORS = True  # no browser is a client
+    serialize.parse_to_aware_datetime = _moment  # type: ignore[attr-defined]
 
 
 def _untracked(cls: Any, *_arguments: Any, **_options: Any) -> Any:
@@ -29,3 +44,43 @@ def _roles(self: IAMBackend) -> Iterable[Role]:
 
 def _names(self: ParameterDict) -> Iterator[str]:
     return iter(list(self.keys()))
+
+
+def _objects(self: S3Backend, bucket: FakeBucket, prefix: str | None, *arguments: Any, **options: Any) -> Any:
+    """moto looks closely at every object of the bucket; here at those below the prefix."""
+    if prefix:
+        held = dict(bucket.keys)
+        bucket = copy.copy(bucket)
+        bucket.keys = _VersionedKeyStore()
+        dict.update(bucket.keys, {name: held[name] for name in held if name.startswith(prefix)})
+    return _list_objects(self, bucket, prefix, *arguments, **options)
+
+
+def _matches(
+    self: SimpleSystemManagerBackend, parameter: Parameter, filters: list[dict[str, Any]] | None = None
+) -> bool:
+    """moto looks up each parameter's tags before it asks whether it lies below the path."""
+    name = f"/{parameter.name.lstrip('/')}"
+    for each in filters or []:
+        if each["Key"] == "Path" and not name.startswith(tuple(f"/{v.strip('/')}" for v in each.get("Values", []))):
+            return False
+    return not filters or _match_filters(self, parameter, filters)
+
+
+def _moment(value: Any) -> datetime:
+    """moto's own texts are of ISO 8601; guessing at the format took most of the time of a long list."""
+    if isinstance(value, str) and value.endswith("Z"):
+        return datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    return _parse(value)
+
+
+class Dispatcher(werkzeug_app.DomainDispatcherApplication):
+    """moto's, which looks at all its folders and tries hundreds of patterns to find out which service a request is for;
+    a third of the time of a small request.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(werkzeug_app.create_backend_app)
+        self.get_backend_for_host = lru_cache(maxsize=1024)(self.get_backend_for_host)  # type: ignore[method-assign]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
 from local.aws import authorization, ecs, emr, homes, lean_moto, sessions, stable_moto
@@ -93,7 +93,7 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
     emr.resume(settings)
     ecs.resume(settings)
     ready = threading.Event()
-    guard = _Guard(DomainDispatcherApplication(create_backend_app), keeper, ready)
+    guard = _Guard(lean_moto.Dispatcher(), keeper, ready)
     server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
 
     def stop(number: int, _frame: object) -> None:

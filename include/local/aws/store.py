@@ -27,7 +27,7 @@ class Store:
     """The rows of one file. Not for several threads at once: the caller takes turns."""
 
     def __init__(self, path: Path, version: str, patience: float = 5.0) -> None:
-        """Open PATH, or make it. Raises sqlite3.OperationalError if another process has it open all PATIENCE seconds."""
+        """Open PATH, or make it. Raises sqlite3.OperationalError if another process has it for PATIENCE (seconds)."""
         self._path, self._patience = path, patience
         self._connection = self._open()
         held = self._connection.execute("SELECT version FROM about").fetchone()
