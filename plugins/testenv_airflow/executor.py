@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 
 from airflow import settings
-from airflow.executors.local_executor import LocalExecutor
+from airflow.executors.local_executor import LocalExecutor, QueuedLocalWorker
 from airflow.models.dagbag import DagBag
 from airflow.plugins_manager import ensure_plugins_loaded
 
@@ -28,6 +28,15 @@ class WarmLocalExecutor(LocalExecutor):
         settings.engine.dispose()  # no connection may be shared with a child
         gc.freeze()  # what is here stays: a child that collects need not look at it, nor copy its pages
         super().start()
+
+    def sync(self) -> None:
+        """As LocalExecutor's, which would do without a worker that was killed for as long as the scheduler lives."""
+        super().sync()
+        for place, worker in enumerate(self.workers):
+            if worker.exitcode:
+                self.log.warning("A worker was killed (%s): there is a new one in its place", worker.exitcode)
+                self.workers[place] = QueuedLocalWorker(worker.task_queue, worker.result_queue)
+                self.workers[place].start()
 
 
 def _keep_orm(disable_connection_pool: bool = False, pool_class: object = None) -> None:

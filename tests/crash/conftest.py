@@ -1,5 +1,6 @@
 """What the tests of crashes share: workers to kill, services to kill, and the systems' own word for what is left."""
 
+# ruff: noqa: F811 - fixtures that are imported are used by name
 from __future__ import annotations
 
 import multiprocessing
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import REPO, RunningStack
 from tests.crash.worker import AtFirstNew, Job, Task, work
+from tests.e2e.conftest import client, settings, slug  # noqa: F401 - fixtures
 from tests.integration.testenv.conftest import config  # noqa: F401 - a fixture
 
 from local.inventory import inventory
@@ -150,7 +152,7 @@ def service(stack: RunningStack) -> Iterator[Callable[[str], Service]]:
 
 
 @pytest.fixture(scope="session")
-def workers(config: Config) -> Iterator[Workers]:  # noqa: F811 - the fixture
+def workers(config: Config) -> Iterator[Workers]:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.preload"])
     before = os.environ.get("PYTHONPATH")
@@ -162,7 +164,7 @@ def workers(config: Config) -> Iterator[Workers]:  # noqa: F811 - the fixture
 
 
 @pytest.fixture(scope="session")
-def engine(config: Config) -> Engine:  # noqa: F811 - the fixture
+def engine(config: Config) -> Engine:
     """An engine that nobody kills, to look and to clean up."""
     return connect_engine(config)
 

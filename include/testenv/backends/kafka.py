@@ -24,6 +24,9 @@ from testenv.core.resources import Resource, System
 ITERATIONS = 8192
 """Of SCRAM; Kafka takes 4096 to 16384."""
 
+SESSION_SECONDS = 60
+"""How long to wait for a consumer group to lose its members: a client's session lasts 45 unless it asks for another."""
+
 _DERIVED = {
     "user": lambda names, name: name == names.kafka_user,
     "acls": lambda names, name: name == names.kafka_user,
@@ -75,10 +78,8 @@ class KafkaBackend:
             case "user":
                 self._delete_user(names)
             case "acls":
-                try:
-                    self._delete_groups(names)
-                finally:  # whoever still consumes is put out by this, and its group is empty when it comes to a retry
-                    self._change_acls(names, set())
+                self._change_acls(names, set())  # puts out whoever still consumes, so that its groups empty
+                self._delete_groups(names)
             case "topic":
                 self._admin.delete_topics([resource.name])
             case "records":
@@ -148,9 +149,20 @@ class KafkaBackend:
         return [group.group_id for group in listed.valid if _is_of(group.group_id, env_id)]
 
     def _delete_groups(self, names: Names) -> None:
-        """Raises `Busy` while a group has members: stop what consumes, then try again."""
-        if groups := self._groups(names.env_id):
-            self._admin.each("delete_consumer_groups", groups, unless="GROUP_ID_NOT_FOUND")
+        """Wait until nobody is a member any more: a consumer that was killed is one until its session is over."""
+        from confluent_kafka import KafkaException
+
+        def deleted() -> bool:
+            try:
+                if groups := self._groups(names.env_id):
+                    self._admin.each("delete_consumer_groups", groups, unless="GROUP_ID_NOT_FOUND")
+            except KafkaException as error:
+                if error.args[0].name() != "NON_EMPTY_GROUP":
+                    raise
+                return False
+            return True
+
+        wait_until(deleted, f"the consumer groups of {names.env_id} have no members", seconds=SESSION_SECONDS)
 
     # ---------------------------------------------------------------- topics
 

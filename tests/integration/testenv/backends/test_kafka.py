@@ -16,8 +16,7 @@ from testenv.backends.aws import client
 from testenv.backends.kafka_records import encode_record
 from testenv.backends.kafka_rights import bindings_of
 from testenv.backends.protocol import Site
-from testenv.backends.waiting import wait_until
-from testenv.core.errors import Busy, Denied, Drifted
+from testenv.core.errors import Denied, Drifted
 from testenv.core.naming import golden_prefix
 from testenv.core.resources import Resource, System
 
@@ -193,7 +192,7 @@ class TestGroups:
         backend.destroy(rights)
         assert rights not in backend.observe()
 
-    def test_one_in_use_asks_to_come_back_later_and_is_put_out(self, world: World, site: Site) -> None:
+    def test_one_whose_consumer_is_lost_is_waited_for_until_its_session_is_over(self, world: World, site: Site) -> None:
         world.ensure(site, System.KAFKA)
         group, rights = f"{site.names.topic_prefix}reader", Resource(System.KAFKA, "acls", site.names.kafka_user)
         settings = {"group.id": group, "auto.offset.reset": "earliest", "session.timeout.ms": 6000}
@@ -201,20 +200,11 @@ class TestGroups:
         try:
             consumer.subscribe([site.names.topic(TOPIC)])
             assert consumer.poll(20) is not None
-            with pytest.raises(Busy, match="NON_EMPTY_GROUP"):
-                world.backends[System.KAFKA].destroy(rights)
-            wait_until(lambda: gone(world, rights), "the group is deleted", seconds=30)
+            world.backends[System.KAFKA].destroy(rights)
+            assert group not in groups(world)
+            assert rights not in world.backends[System.KAFKA].observe(site.spec.env_id)
         finally:
             consumer.close()
-
-
-def gone(world: World, part: Resource) -> bool:
-    """Try to destroy once more."""
-    try:
-        world.backends[part.system].destroy(part)
-    except Busy:
-        return False
-    return True
 
 
 def groups(world: World) -> set[str]:
