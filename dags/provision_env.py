@@ -159,6 +159,6 @@ with DAG(
     parts["s3"] >> landing
     parts["kafka"] >> records
     parts["snowflake"] >> build  # dbt needs nothing else, so it runs beside the rest
-    # The models' tasks only watch the build; what must be over is the build itself.
-    [create, seed, build.children[f"build.{PRODUCER}"]] >> verify >> ready
-    [admit, create, seed, build, verify, ready] >> abandon
+    building = build.children[f"build.{PRODUCER}"]  # the models' tasks only watch it
+    [create, seed, building] >> verify >> ready
+    [admit, create, seed, building, verify, ready] >> abandon
