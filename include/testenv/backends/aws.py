@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from testenv.config import Config
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+ATTEMPTS = 3
+"""A service that never answers is given up after a minute and a half, well before a task's own end."""
 
 _BUSY = {"Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown", "RequestLimitExceeded"}
 SERVICES = ("s3", "ssm", "iam", "sts", "ecs", "emr-serverless")
@@ -33,19 +38,35 @@ def make_clients(config: Config) -> None:
         client(service, config)
 
 
+def session_client(service: str, config: Config, session: Mapping[str, Any]) -> Any:
+    """A boto3 client that signs with a session's credentials; the same timeouts, and not cached."""
+    return _make(
+        service,
+        config.region,
+        config.endpoint_url,
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+
+
 @functools.lru_cache(maxsize=64)
 def _client(service: str, region: str, endpoint: str) -> Any:
+    return _make(service, region, endpoint)
+
+
+def _make(service: str, region: str, endpoint: str, **credentials: str) -> Any:
     import boto3
     from botocore.config import Config as Settings
 
     settings = Settings(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard", "max_attempts": 4},
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=20,
         s3={"addressing_style": "path" if endpoint else "auto"},
     )
-    return boto3.client(service, region_name=region, endpoint_url=endpoint or None, config=settings)
+    return boto3.client(service, region_name=region, endpoint_url=endpoint or None, config=settings, **credentials)
 
 
 def translate(function: Callable[P, R]) -> Callable[P, R]:

@@ -81,6 +81,10 @@ class Server:
             connect_timeout=10,
             application_name="testenv",
             options=_SESSION,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=4,
+            tcp_user_timeout=30_000,
         )
         try:
             connection.autocommit = True

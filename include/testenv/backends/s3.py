@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from testenv.backends.access import Access
-from testenv.backends.aws import client, translate
+from testenv.backends.aws import client, session_client, translate
 from testenv.backends.guards import require_derived
 from testenv.backends.protocol import Site
 from testenv.backends.roles import RoleKeeper
@@ -73,7 +73,7 @@ class S3Backend:
     def probe(self, site: Site) -> Mapping[str, int]:
         """List the landing folder as the environment's role."""
         session = Access(self._config, site.vault).session(site.names)
-        s3 = _client_of(session, self._config)
+        s3 = session_client("s3", self._config, session)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=site.names.prefix + "landing/")
         found = sum(page["KeyCount"] for page in pages)
         expected = len(_landing_files(site))
@@ -195,24 +195,3 @@ def _landing_marker(names: Names) -> str:
 
 def _landing_files(site: Site) -> set[str]:
     return {path for path in site.dataset.files if path.startswith("landing/")}
-
-
-def _client_of(session: Mapping[str, Any], config: Config) -> Any:
-    """An S3 client that signs with a session's credentials."""
-    import boto3
-    from botocore.config import Config as Settings
-
-    return boto3.client(
-        "s3",
-        region_name=config.region,
-        endpoint_url=config.endpoint_url or None,
-        aws_access_key_id=session["AccessKeyId"],
-        aws_secret_access_key=session["SecretAccessKey"],
-        aws_session_token=session["SessionToken"],
-        config=Settings(
-            connect_timeout=5,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 4},
-            s3={"addressing_style": "path" if config.endpoint_url else "auto"},
-        ),
-    )
