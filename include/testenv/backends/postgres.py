@@ -102,14 +102,18 @@ class PostgresBackend:
 
 
 def copy_template(connection: Connection, template: str, name: str, owner: str) -> None:
-    """CREATE DATABASE from a template. Waits while someone is connected to it; raises `Busy` when that does not end."""
+    """CREATE DATABASE from a template, for nobody to enter yet: a new one lets in everybody until it is closed to others.
+
+    Waits while someone is connected to the template; raises `Busy` when that does not end.
+    """
     from psycopg2 import errors
 
     refused: list[Exception] = []
 
     def created() -> bool:
         try:
-            execute(connection, "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY OWNER {}", name, template, owner)
+            statement = "CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY OWNER {} ALLOW_CONNECTIONS false"
+            execute(connection, statement, name, template, owner)
         except errors.ObjectInUse as error:
             refused.append(error)
             return False
@@ -158,6 +162,7 @@ def _ensure_role(connection: Connection, names: Names, login: Credentials) -> No
 def _close_to_others(connection: Connection, name: str, owner: str) -> None:
     execute(connection, "ALTER DATABASE {} OWNER TO {}", name, owner)
     execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+    execute(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
 
 
 def _drop_database(connection: Connection, name: str) -> None:

@@ -19,15 +19,10 @@ SETTLE_SECONDS = 60
 """How long a new role may take until it can be assumed: IAM is consistent only in the end."""
 
 _SERVICES = ["ecs-tasks.amazonaws.com", "emr-serverless.amazonaws.com"]
-_RUN_JOBS = [
-    "StartJobRun",
-    "GetJobRun",
-    "CancelJobRun",
-    "ListJobRuns",
-    "GetApplication",
-    "StartApplication",
-    "TagResource",
-]
+_RUN_JOBS = ["StartJobRun", "GetJobRun", "TagResource", "GetApplication", "StartApplication"]
+"""No `ListJobRuns`, no `CancelJobRun`: environments of a kind share an application, and AWS cannot tell their jobs apart by
+role. Who cannot list learns no job's id but its own. The control plane cancels what runs when it destroys."""
+
 _OBJECTS = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"]
 
 
