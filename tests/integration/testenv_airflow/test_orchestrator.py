@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -279,6 +280,17 @@ class TestRun:
             other.list_objects_v2(Bucket=account.bucket, Prefix=f"artifacts/{environment.env_id}/")
 
 
+def _processes_of(account: Account, task: str) -> list[psutil.Process]:
+    """Processes that write the task's log: a forked one has the runner's own command line."""
+    log = account.stack.home / "data" / "aws" / "tasks" / task.split("/")[-1] / "log"
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if Path(f"/proc/{process.pid}/fd/1").resolve() == log:
+                found.append(process)
+    return found
+
+
 class TestStop:
     def test_stopping_a_run_ends_its_process_and_leaves_a_result(
         self, account: Account, environment: Environment
@@ -291,6 +303,20 @@ class TestStop:
         assert stopped["containers"][0]["exitCode"] == 143
         result = environment.result("endless")
         assert (result["state"], result["error"]) == ("failed", "the run was stopped by SIGTERM")
+
+    def test_a_run_outlives_the_service_and_ends_with_the_runner(
+        self, account: Account, environment: Environment
+    ) -> None:
+        """On AWS a task goes on whatever restarts, unless the machine it is on is lost."""
+        task = account.run_task(environment.env_id, "run", "endless", DATE)
+        until(lambda: True if "asleep" in account.task_log(task) else None, 60)
+        account.kill()
+        assert account.task(task)["lastStatus"] == "RUNNING"
+        account.kill_runner()
+        stopped = account.task(task)
+        assert (stopped["lastStatus"], stopped["stoppedReason"]) == ("STOPPED", "The task runner was restarted.")
+        assert stopped["containers"][0]["exitCode"] == 137
+        until(lambda: True if not _processes_of(account, task) else None, 20)
 
     def test_tasks_are_listed_by_who_started_them(self, account: Account, environment: Environment) -> None:
         ecs, cluster = account.client("ecs"), account.document["cluster"]

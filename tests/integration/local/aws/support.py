@@ -20,6 +20,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.conftest import RunningStack, local, new_home, read_env
 
+from local.aws.runner_client import RunnerClient, RunnerError
+
 T = TypeVar("T")
 
 _DENIED = {"AccessDenied", "AccessDeniedException", "403"}
@@ -58,21 +60,36 @@ class Account:
         """The root user, which may do everything."""
         return Credentials(**json.loads((self.stack.home / "conf" / "aws.json").read_text())["account_root"])
 
-    def pid(self) -> int:
-        """The stand-in's process; 0 if there is none."""
-        settings = str(self.stack.home / "conf" / "aws.json")
-        for process in psutil.process_iter(["cmdline"]):
-            command = process.info["cmdline"] or []
-            if "local.aws" in command and settings in command:
-                return int(process.pid)
-        return 0
-
     def kill(self) -> None:
         """SIGKILL to the stand-in, and wait until the next one is ready."""
-        killed = psutil.Process(self.pid())
+        self._replace("local.aws", self._is_ready)
+
+    def kill_runner(self) -> None:
+        """SIGKILL to the runner of ECS tasks, and wait until the next one answers."""
+        self._replace("local.aws.runner", self._does_run)
+
+    def _replace(self, module: str, is_ready: Callable[[], bool]) -> None:
+        killed = self._process(module)
+        assert killed
         killed.kill()
         killed.wait(10)
-        until(lambda: True if self.pid() not in (0, killed.pid) and self._is_ready() else None, 60)
+        until(lambda: True if self._process(module) not in (None, killed) and is_ready() else None, 60)
+
+    def _process(self, module: str) -> psutil.Process | None:
+        """The oldest process of this stack that runs `module`: those it forked have its command line too."""
+        found = []
+        for process in psutil.process_iter(["cmdline", "create_time"]):
+            command = process.info["cmdline"] or []
+            if module in command and any(word.startswith(str(self.stack.home)) for word in command):
+                found.append(process)
+        return min(found, key=lambda process: float(process.info["create_time"]), default=None)
+
+    def _does_run(self) -> bool:
+        try:
+            RunnerClient(self.stack.home / "run" / "runner.sock").ping()
+        except RunnerError:
+            return False
+        return True
 
     def _is_ready(self) -> bool:
         try:
