@@ -171,6 +171,31 @@ def connect(
         print(render(found, form))
 
 
+@app.command()
+def reap(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be ended, and change nothing.")
+    ] = False,
+    timeout: Timeout = 600,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """End what is expired, stuck or left over, and forget what is old. Happens by itself every 15 minutes."""
+    if dry_run:
+        found = plane().findings()
+        if as_json:
+            printing.print_json(found)
+        else:
+            printing.print_findings(found)
+        return
+    ended = runs.reap(plane(), wait=not no_wait, timeout=timeout)
+    if as_json:
+        printing.print_json(ended)
+    else:
+        words = ended["note"] or f"Started. Follow it: {ended['url']}"
+        printing.out.print(words, soft_wrap=True, markup=False, highlight=False)
+
+
 def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
         printing.print_json(ended)

@@ -46,6 +46,10 @@ class ControlPlane:
         """Part → setting → value, credentials included."""
         return dict(self._get(f"/testenv/api/v1/environments/{quote(env_id, safe='')}/connect")["connections"])
 
+    def findings(self) -> list[dict[str, Any]]:
+        """What reaping would end, and what it would leave alone. Looks into every system."""
+        return list(self._get("/testenv/api/v1/findings")["findings"])
+
     # ---------------------------------------------------------------- Airflow's
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:

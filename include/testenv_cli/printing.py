@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from testenv_cli.watching import coloured
@@ -86,6 +87,18 @@ def print_runs(runs: list[dict[str, Any]]) -> None:
     for run in runs:
         view.add_row(run["log"], run["what"], coloured(run["state"] or ""))
     out.print(view)
+
+
+def print_findings(found: list[dict[str, Any]]) -> None:
+    """What reaping would end, then what it would leave alone; each with its reason and the proof of whose it is."""
+    if not found:
+        out.print("Nothing is to end, nothing is left over.")
+        return
+    for one in sorted(found, key=lambda one: (not one["ends"], one["id"])):
+        verb = "[red]end[/]  " if one["ends"] else "[dim]leave[/]"
+        out.print(f"{verb} [bold]{one['id']}[/] {one['why']}: {escape(one['words'])} [dim]({escape(one['proof'])})[/]")
+        for resource in one["resources"]:
+            out.print(f"        {resource}", markup=False, highlight=False)
 
 
 def remaining(expires_at: str | None, now: datetime) -> str:

@@ -11,6 +11,7 @@ from testenv_cli.watching import Run
 
 PROVISION = "provision_env"
 PIPELINE = "run_pipeline"
+REAP = "reap_environments"
 
 
 def provision(plane: ControlPlane, conf: dict[str, Any], *, wait: bool, timeout: float) -> dict[str, Any]:
@@ -48,8 +49,18 @@ def act(
     found = plane.environment(env_id)
     if found["state"] in ("destroyed", "refused"):
         raise CliError(Exit.NOT_FOUND, f"{env_id} is {found['state']}: there is nothing left of it")
-    run_id = plane.trigger(dag_id, {"environment": env_id, **conf})
-    ended = {"environment": env_id, "dag_id": dag_id, "run_id": run_id, "url": plane.grid(dag_id, run_id)}
+    started = _start(plane, dag_id, {"environment": env_id, **conf}, wait=wait, timeout=timeout)
+    return {"environment": env_id, **started}
+
+
+def reap(plane: ControlPlane, *, wait: bool, timeout: float) -> dict[str, Any]:
+    """End what is to end, and forget what is old. Raises `CliError` when something could not be ended."""
+    return _start(plane, REAP, {}, wait=wait, timeout=timeout)
+
+
+def _start(plane: ControlPlane, dag_id: str, conf: dict[str, Any], *, wait: bool, timeout: float) -> dict[str, Any]:
+    run_id = plane.trigger(dag_id, conf)
+    ended = {"dag_id": dag_id, "run_id": run_id, "url": plane.grid(dag_id, run_id)}
     if not wait:
         return ended | {"state": "queued", "note": ""}
     run = watching.wait(plane, dag_id, run_id, timeout=timeout, console=printing.err)

@@ -4,6 +4,7 @@
     GET  environments/ID                  with parts, steps and events
     POST environments/ID/extend           {"hours": 24}
     GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
+    GET  findings                         what reaping would end, and what it would leave alone, with reasons
 
 Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
 `{"error": KIND, "message": TEXT}`; its status is in `STATUS`.
@@ -23,8 +24,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from testenv.core.errors import Busy, Conflict, Denied, Invalid, NotFound, Refused, TestenvError, Unavailable
 from testenv.core.naming import EnvId
-from testenv_airflow.hooks.testenv import TestenvHook
-from testenv_airflow.ui import present
+from testenv_airflow.ui import hook, present
 
 STATUS: dict[type[TestenvError], int] = {
     Invalid: 400,
@@ -94,14 +94,14 @@ def _error(kind: str, message: str, status: int) -> Response:
 def list_environments() -> Response:
     """What there is; with `ended=true`, what there was."""
     ended = request.args.get("ended") == "true"
-    return jsonify(environments=present.environments(TestenvHook().reader, ended=ended))
+    return jsonify(environments=present.environments(hook().reader, ended=ended))
 
 
 @api.get("/environments/<env_id>")
 @requires(use=False)
 def show_environment(env_id: str) -> Response:
     """One environment."""
-    reader = TestenvHook().reader
+    reader = hook().reader
     return jsonify(present.details(reader, reader.environment(EnvId(env_id))))
 
 
@@ -113,9 +113,9 @@ def extend_environment(env_id: str) -> Response:
     hours = body.get("hours") if isinstance(body, dict) and set(body) == {"hours"} else None
     if not isinstance(hours, int) or isinstance(hours, bool):
         raise Invalid(f'the body must be JSON such as {{"hours": 24}}, got {request.get_data(as_text=True)[:80]!r}')
-    hook = TestenvHook()
-    environment = hook.engine.extend(EnvId(env_id), hours)
-    hook.engine.ledger.note(environment.env_id, f"{_user()} asked for the extension", hook.engine.clock())
+    engine = hook().engine
+    environment = engine.extend(EnvId(env_id), hours)
+    engine.ledger.note(environment.env_id, f"{_user()} asked for the extension", engine.clock())
     return jsonify(present.summary(environment, {}))
 
 
@@ -123,11 +123,18 @@ def extend_environment(env_id: str) -> Response:
 @requires(use=True)
 def connect_environment(env_id: str) -> Response:
     """How to log in to each part of an environment."""
-    engine, found = TestenvHook().engine, EnvId(env_id)
+    engine, found = hook().engine, EnvId(env_id)
     answer = jsonify(id=env_id, connections=engine.connections(found))
     engine.ledger.note(found, f"credentials were handed to {_user()}", engine.clock())
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+@api.get("/findings")
+@requires(use=False)
+def list_findings() -> Response:
+    """What reaping would do now. Looks into every system, and changes nothing."""
+    return jsonify(findings=[present.finding(found) for found in hook().reaper.findings()])
 
 
 def _user() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from testenv.core.kinds import load_kinds
 from testenv.core.lifecycle import ENDED, State
 from testenv.core.naming import EnvId, Names
+from testenv.core.reap import Finding
 from testenv.ledger import Environment, LedgerReader, StepRecord
 
 LIVING = frozenset(State) - ENDED
@@ -83,6 +84,18 @@ def step(record: StepRecord) -> dict[str, Any]:
         "status": record.status,
         "attempts": record.attempts,
         "error": record.error,
+    }
+
+
+def finding(found: Finding) -> dict[str, Any]:
+    """What reaping found, why, and what proves that it is ours."""
+    return {
+        "id": str(found.env_id),
+        "why": found.why.value,
+        "ends": found.ends,
+        "words": found.words,
+        "proof": found.proof,
+        "resources": [str(resource) for resource in found.resources],
     }
 
 

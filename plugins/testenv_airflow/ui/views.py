@@ -12,8 +12,7 @@ from flask_appbuilder import BaseView, expose
 
 from testenv.core.errors import NotFound, TestenvError
 from testenv.core.naming import EnvId
-from testenv_airflow.hooks.testenv import TestenvHook
-from testenv_airflow.ui import present
+from testenv_airflow.ui import hook, present
 
 pages = Blueprint("testenv_pages", __name__, template_folder="templates")
 
@@ -43,7 +42,7 @@ class EnvironmentsView(BaseView):
     @has_access_view(AccessView.PLUGINS)
     def environments(self) -> Any:
         try:
-            rows = present.environments(TestenvHook().reader)
+            rows = present.environments(hook().reader)
         except TestenvError as error:
             return self._page("environments.html", rows=[], problem=str(error)), 503
         return self._page("environments.html", rows=rows, problem=None)
@@ -51,7 +50,7 @@ class EnvironmentsView(BaseView):
     @expose("/environments/<env_id>")
     @has_access_view(AccessView.PLUGINS)
     def environment(self, env_id: str) -> Any:
-        reader = TestenvHook().reader
+        reader = hook().reader
         try:
             found = reader.environment(EnvId(env_id))
         except TestenvError as error:

@@ -36,7 +36,7 @@ def test_help_names_the_exit_codes_and_costs_less_than_half_a_second() -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
-@pytest.mark.parametrize("command", ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect"])
+@pytest.mark.parametrize("command", ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect", "reap"])
 def test_every_command_explains_itself_and_has_json(command: str) -> None:
     done = testenv(command, "--help")
     assert done.returncode == 0 and "--json" in done.stdout

@@ -1,0 +1,51 @@
+"""What people read on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from testenv_cli import printing
+
+
+def environment(**changed: Any) -> dict[str, Any]:
+    return {
+        "id": "ci-a",
+        "kind": "ci",
+        "owner": "ada",
+        "state": "ready",
+        "queue_place": None,
+        "dataset": "seed-1a2b3c4d",
+        "ref": "working-tree",
+        "ready_in_seconds": 12.0,
+        "ended_at": None,
+        "expires_at": None,
+        **changed,
+    }
+
+
+def test_the_list_shows_the_place_of_who_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    waits = environment(id="ci-b", state="queued", queue_place=7, ready_in_seconds=None)
+    printing.print_environments([environment(), waits])
+    lines = capsys.readouterr().out.splitlines()
+    assert "queued at place 7" in lines[2] and "place" not in lines[1]
+
+
+def test_findings_say_what_would_end_why_and_whose_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    foreign = {
+        "id": "sbx-a",
+        "why": "not ours",
+        "ends": False,
+        "words": "no mark",
+        "proof": "its mark says '[of finance]'",
+        "resources": ["postgres database te_sbx_a_src"],
+    }
+    expired = {"id": "sbx-b", "why": "expired", "ends": True, "words": "over", "proof": "the ledger", "resources": []}
+    printing.print_findings([foreign, expired])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("end   sbx-b expired: over (the ledger)")
+    assert lines[1] == "leave sbx-a not ours: no mark (its mark says '[of finance]')"
+    assert lines[2].strip() == "postgres database te_sbx_a_src"
+    printing.print_findings([])
+    assert "Nothing is to end" in capsys.readouterr().out
