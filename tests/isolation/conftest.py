@@ -149,40 +149,37 @@ class World:
 
 @pytest.fixture(scope="package")
 def world(engine: Engine, stack: RunningStack) -> Iterator[World]:
-    name = f"iso{secrets.token_hex(3)}"
-    with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(lambda each: provision(engine, each), (name, f"{name}-b"))
-    control, account = control_login(stack), _account(control_login(stack))
-    made = World(
-        targets={
-            OWN: of_environment(Names(one), stack, account, "TE_WH_SANDBOX"),
-            OTHER: of_environment(Names(other), stack, account, "TE_WH_CI"),
-            PRODUCTION: of_production(stack, account),
-        },
-        owners={
-            OWN: login_of(engine, stack, one),
-            OTHER: login_of(engine, stack, other),
-            PRODUCTION: production_login(stack),
-        },
-        control=control,
-        ids=(one, other),
-    )
-    victims = [made.a, made.owners[OTHER]]
-    for whose, target in made.targets.items():
-        _set_canaries(made.owners[whose], target, victims, control)
-    yield made
-    _remove_from_production(made.owners[PRODUCTION], made.targets[PRODUCTION], control)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda each: _destroy_if_living(engine, each), made.ids))
+    name, control = f"iso{secrets.token_hex(3)}", control_login(stack)
+    account = str(control.aws("sts").get_caller_identity()["Account"])
+    production = of_production(stack, account)
+    with contextlib.ExitStack() as ends:
+        with ThreadPoolExecutor(2) as pool:
+            one, other = pool.map(lambda each: provision(engine, each), (name, f"{name}-b"))
+        ends.callback(_destroy_all, engine, one, other)
+        made = World(
+            targets={
+                OWN: of_environment(Names(one), stack, account, "TE_WH_SANDBOX"),
+                OTHER: of_environment(Names(other), stack, account, "TE_WH_CI"),
+                PRODUCTION: production,
+            },
+            owners={
+                OWN: login_of(engine, stack, one),
+                OTHER: login_of(engine, stack, other),
+                PRODUCTION: production_login(stack),
+            },
+            control=control,
+            ids=(one, other),
+        )
+        victims = [made.a, made.owners[OTHER]]
+        ends.callback(_remove_from_production, made.owners[PRODUCTION], production, control)
+        for whose, target in made.targets.items():
+            _set_canaries(made.owners[whose], target, victims, control)
+        yield made
 
 
-def _destroy_if_living(engine: Engine, env_id: EnvId) -> None:
-    if engine.observe(env_id):
-        destroy(engine, env_id)
-
-
-def _account(control: Login) -> str:
-    return str(control.aws("sts").get_caller_identity()["Account"])
+def _destroy_all(engine: Engine, *env_ids: EnvId) -> None:
+    with ThreadPoolExecutor(len(env_ids)) as pool:
+        list(pool.map(lambda each: destroy(engine, each), env_ids))
 
 
 def _set_canaries(owner: Login, target: Target, victims: list[Login], control: Login) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,7 +168,7 @@ def of_production(stack: RunningStack, account: str) -> Target:
         postgres_database="finsight",
         postgres_airflow="airflow_management",
         postgres_role="finsight_writer",
-        topic_prefix=f"{given['PRODUCTION_KAFKA_USER']}.isolation.",
+        topic_prefix=f"{given['PRODUCTION_KAFKA_USER']}.isolation{secrets.token_hex(3)}.",
         database=given["PRODUCTION_SNOWFLAKE_DATABASE"],
         stage="ISOLATION_LAKE",
         snowflake_role=given["PRODUCTION_SNOWFLAKE_ROLE"],

@@ -102,7 +102,7 @@ class PostgresBackend:
 
 
 def copy_template(connection: Connection, template: str, name: str, owner: str) -> None:
-    """CREATE DATABASE from a template, for nobody to enter yet: a new one lets in everybody until it is closed to others.
+    """CREATE DATABASE from a template, for nobody to enter yet: a new one lets everybody in until it is closed.
 
     Waits while someone is connected to the template; raises `Busy` when that does not end.
     """

@@ -20,8 +20,9 @@ SETTLE_SECONDS = 60
 
 _SERVICES = ["ecs-tasks.amazonaws.com", "emr-serverless.amazonaws.com"]
 _RUN_JOBS = ["StartJobRun", "GetJobRun", "TagResource", "GetApplication", "StartApplication"]
-"""No `ListJobRuns`, no `CancelJobRun`: environments of a kind share an application, and AWS cannot tell their jobs apart by
-role. Who cannot list learns no job's id but its own. The control plane cancels what runs when it destroys."""
+"""No `ListJobRuns`, no `CancelJobRun`: environments of a kind share an application, and AWS cannot tell their jobs
+apart by role. Who cannot list learns no job's id but its own. What runs is cancelled by the control plane when it
+destroys the environment."""
 
 _OBJECTS = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"]
 

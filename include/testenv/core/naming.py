@@ -33,13 +33,13 @@ class EnvId:
     def __post_init__(self) -> None:
         if not isinstance(self.value, str) or len(self.value) > MAX_LENGTH or not _ID.fullmatch(self.value):
             raise InvalidName(
-                f"{_shown(self.value)} is not an environment id. An id is KIND-SLUG with KIND one of "
+                f"{shown(self.value)} is not an environment id. An id is KIND-SLUG with KIND one of "
                 f"{', '.join(KIND_PREFIXES.values())}, lower-case letters, digits and single hyphens, at most "
                 f"{MAX_LENGTH} characters: sbx-payments-fix"
             )
         if self.value.rsplit("-", 1)[1] in _RESERVED_ENDINGS:
             raise InvalidName(
-                f"{_shown(self.value)} ends in a word that testenv uses itself ({', '.join(_RESERVED_ENDINGS)}). "
+                f"{shown(self.value)} ends in a word that testenv uses itself ({', '.join(_RESERVED_ENDINGS)}). "
                 "Choose another last word"
             )
 
@@ -50,7 +50,7 @@ class EnvId:
         room = MAX_LENGTH - len(prefix) - 1
         if len(slug) > room or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug):
             raise InvalidName(
-                f"{_shown(slug)} cannot name a {kind} environment. Use lower-case letters, digits and single hyphens, "
+                f"{shown(slug)} cannot name a {kind} environment. Use lower-case letters, digits and single hyphens, "
                 f"at most {room} characters: payments-fix"
             )
         return cls(f"{prefix}-{slug}")
@@ -132,7 +132,7 @@ class Names:
     def topic(self, name: str) -> str:
         """The environment's topic for production's `name`. Raises `InvalidName`."""
         if not _TOPIC.fullmatch(name):
-            raise InvalidName(f"{_shown(name)} is not a topic: letters, digits, '.', '_' and '-', at most 200")
+            raise InvalidName(f"{shown(name)} is not a topic: letters, digits, '.', '_' and '-', at most 200")
         return self.topic_prefix + name
 
     # SSM
@@ -179,7 +179,7 @@ def require_owned(name: str) -> EnvId:
     owner = owner_of(name)
     if owner is None:
         raise InvalidName(
-            f"{_shown(name)} belongs to no test environment, so testenv will not touch it. Only names derived from an "
+            f"{shown(name)} belongs to no test environment, so testenv will not touch it. Only names derived from an "
             "environment's id may be changed or destroyed"
         )
     return owner
@@ -203,11 +203,11 @@ def golden_prefix(version: str) -> str:
 
 def _dataset_snake(version: str) -> str:
     if len(version) > 40 or not GRAMMAR.fullmatch(version):
-        raise InvalidName(f"{_shown(version)} is not a dataset version, such as seed-1a2b3c4d")
+        raise InvalidName(f"{shown(version)} is not a dataset version, such as seed-1a2b3c4d")
     return version.replace("-", "_")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as it may stand in a message: quoted, escaped and cut."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "…" + text[0]

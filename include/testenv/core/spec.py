@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from testenv.core.errors import Invalid, UnknownKey
 from testenv.core.kinds import Kinds
-from testenv.core.naming import MAX_LENGTH, EnvId
+from testenv.core.naming import MAX_LENGTH, EnvId, shown
 
 WORKING_TREE = "working-tree"
 """The `ref` that means: the files of the repository under test as they stand."""
@@ -59,8 +59,9 @@ class EnvironmentSpec(BaseModel):
 def parse_request(conf: Mapping[str, Any]) -> Request:
     """The request in `conf`. Raises `UnknownKey` naming the keys there are, `Invalid` naming key, value and rule."""
     if unknown := sorted(set(conf) - set(Request.model_fields)):
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise UnknownKey(
-            f"provision_env does not know {', '.join(map(repr, unknown))}. Allowed keys are "
+            f"provision_env does not know {', '.join(map(shown, unknown[:5]))}{more}. Allowed keys are "
             f"{', '.join(Request.model_fields)}"
         )
     try:
@@ -68,7 +69,7 @@ def parse_request(conf: Mapping[str, Any]) -> Request:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise Invalid(f"{key}: {first['msg']}, got {first['input']!r}") from error
+        raise Invalid(f"{key}: {first['msg']}, got {shown(first['input'])}") from error
 
 
 def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_name: str) -> EnvironmentSpec:
@@ -83,7 +84,7 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
             "Ask for less, and extend it when it is needed longer"
         )
     if request.owner and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]*", request.owner):
-        raise Invalid(f"owner: {request.owner!r} has characters other than letters, digits, space and . _ @ + -")
+        raise Invalid(f"owner: {shown(request.owner)} has characters other than letters, digits, space and . _ @ + -")
     return EnvironmentSpec(
         env_id=EnvId.of(request.kind, request.name or fallback_name),
         kind=request.kind,

@@ -81,6 +81,73 @@ def test_two_environments_share_no_name(one: EnvId, other: EnvId, a: str, b: str
         assert getattr(Names(one), a) != getattr(Names(other), b)
 
 
+near_ids = env_ids.flatmap(
+    lambda one: (
+        st.sampled_from(
+            [f"{one}-b", f"{one}b", f"{one}0", f"{one}"[:-1], f"{one}".replace("-", "", 1), f"{one}".rsplit("-", 1)[0]]
+        )
+        .filter(valid)
+        .map(lambda other: (one, EnvId(other)))
+    )
+)
+"""Pairs whose ids begin alike or differ by a hyphen."""
+
+
+@given(near_ids, st.sampled_from(NAMES), st.sampled_from(NAMES))
+def test_ids_that_look_alike_share_no_name(pair: tuple[EnvId, EnvId], a: str, b: str) -> None:
+    one, other = pair
+    assert getattr(Names(one), a) != getattr(Names(other), b)
+
+
+GRANTED = ["prefix", "artifacts", "topic_prefix", "parameters"]
+"""What rights are granted *below*: policies and ACLs match whatever begins so."""
+
+
+@given(near_ids, st.sampled_from(GRANTED))
+def test_no_prefix_that_rights_are_granted_below_opens_anothers(pair: tuple[EnvId, EnvId], prefix: str) -> None:
+    """`env/ci-a` would open `env/ci-a-b/`: each ends with a separator that no id has."""
+    one, other = (getattr(Names(env_id), prefix) for env_id in pair)
+    assert not one.startswith(other) and not other.startswith(one)
+
+
+@given(env_ids)
+def test_the_longest_names_leave_room_in_every_system(env_id: EnvId) -> None:
+    """PostgreSQL cuts names at 63 bytes in silence; IAM, Kafka and SSM refuse at 64, 249 and 1011."""
+    names = Names(env_id)
+    assert max(len(names.postgres_source), len(names.postgres_airflow)) <= 63
+    assert len(names.iam_role) <= 64
+    assert len(names.topic("t" * 200)) <= 249
+    assert len(names.parameter("connections", "c" * 250)) <= 1011
+
+
+@given(env_ids, st.sampled_from(NAMES), st.sampled_from(["'", '"', ";", " ", "\n", "\0", "\u202e", "\u0430", "*", "%"]))
+def test_a_name_with_anything_foreign_in_it_is_owned_by_nobody_or_stays_its_owners(
+    env_id: EnvId, name: str, foreign: str
+) -> None:
+    """Below a prefix any key, topic or parameter is its owner's; everywhere else nothing may follow."""
+    physical = getattr(Names(env_id), name)
+    assert owner_of(foreign + physical) is None
+    assert owner_of(physical + foreign) == (env_id if name in GRANTED else None)
+
+
+@given(st.text(max_size=300))
+def test_whatever_is_no_name_is_refused_with_a_message_that_can_be_shown(text: str) -> None:
+    """And a text that is an environment's name is its only owner's."""
+    try:
+        owner = require_owned(text)
+    except InvalidName as refusal:
+        said = str(refusal)
+        assert len(said) < 400 and said.isprintable()
+    else:
+        assert str(owner) in text.lower().replace("_", "-")
+
+
+@given(st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(lambda v: len(v) <= 40), env_ids)
+def test_golden_names_are_no_environments(version: str, env_id: EnvId) -> None:
+    for golden in (golden_snowflake, golden_postgres, golden_prefix):
+        assert owner_of(golden(version)) is None
+
+
 @given(env_ids, st.from_regex(r"[A-Za-z0-9._-]{1,60}", fullmatch=True))
 def test_a_topic_tells_its_owner(env_id: EnvId, topic: str) -> None:
     assert owner_of(Names(env_id).topic(topic)) == env_id
