@@ -9,6 +9,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -19,9 +20,12 @@ from tests.crash.worker import AtFirstNew, Job, Task, work
 from tests.e2e.conftest import client, settings, slug  # noqa: F401 - fixtures
 from tests.integration.testenv.conftest import config  # noqa: F401 - a fixture
 
+from local import parts
 from local.inventory import inventory
+from local.parts import Part
+from local.site import Site
 from local.stack import Stack
-from local.supervision import Supervisor, wait_until
+from local.supervision import State, Supervisor, wait_until
 from testenv.backends.registry import connect_engine
 from testenv.config import Config
 from testenv.core import errors
@@ -118,28 +122,38 @@ class Service:
     @property
     def pid(self) -> int:
         """Of the process the supervisor started; 0 while there is none."""
-        site = self._stack.site
-        return Supervisor(site.home, site.secrets.password("supervisor")).state(self.name).pid
+        return self._state.pid
 
-    def kill(self, pid: int | None = None) -> None:
-        """SIGKILL it, or one process of it."""
-        os.kill(pid or self.pid, signal.SIGKILL)
+    def kill(self) -> None:
+        """SIGKILL it."""
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> None:
-        """Until every part of the stack is ready, asked over its own protocol."""
-        wait_until(self._is_ready, 90, f"{self.name} did not come back after it was killed", pause=0.5)
+        """Until it is ready, asked over its own protocol."""
+        [part] = [part for part in parts.steps(self._site) if isinstance(part, Part) and part.name == self.name]
 
-    def _is_ready(self) -> bool:
-        return bool(self.pid) and all(part.ready for part in self._stack.status())
+        def is_ready() -> bool:
+            state = self._state
+            with suppress(Exception):  # a probe fails in as many ways as there are protocols
+                part.probe(state.started)
+                return state.is_running
+            return False
+
+        wait_until(is_ready, 120, f"{self.name} did not come back after it was killed", pause=0.3)
 
     @property
-    def _stack(self) -> Stack:
-        return Stack(self.home)
+    def _state(self) -> State:
+        site = self._site
+        return Supervisor(site.home, site.secrets.password("supervisor")).state(self.name)
+
+    @property
+    def _site(self) -> Site:
+        return Stack(self.home).site
 
 
 @pytest.fixture
 def service(stack: RunningStack) -> Iterator[Callable[[str], Service]]:
-    """Services to kill; all are ready again when the test is over, for the sake of the next."""
+    """Services to kill; all parts are ready again when the test is over, for the sake of the next."""
     used: list[Service] = []
 
     def named(name: str) -> Service:
@@ -147,8 +161,9 @@ def service(stack: RunningStack) -> Iterator[Callable[[str], Service]]:
         return used[-1]
 
     yield named
-    for one in used[-1:]:
+    for one in used:
         one.wait()
+    assert [part.name for part in Stack(stack.home).status() if not part.ready] == []
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import random
 import secrets
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,7 +54,6 @@ class World:
     config: Config
     workers: Workers
     service: Callable[[str], Service]
-    printed: list[str] = field(default_factory=list)
 
 
 class Lives(RuleBasedStateMachine):

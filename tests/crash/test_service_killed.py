@@ -11,17 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 from tests.crash.conftest import End, Service, Workers
-from tests.crash.worker import DESTROY, At, HeldAt, Job, Task
+from tests.crash.worker import At, HeldAt, Job, Task
 
 from local import envfile
 from local.inventory import inventory
+from testenv.core.admission import Admitted
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId
 from testenv.core.resources import Action, Step, System
 from testenv.engine import Engine
+from testenv.reaper import destroy_wholly
 
 NewJob = Callable[..., Job]
 
@@ -63,10 +66,9 @@ def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
     for job in jobs:
         drift = [str(step) for step in engine.drift(EnvId(job.env_id)) if step.resource.system in scene.systems]
         assert drift == []
-    scene.each(jobs, Task("drain"))
+    scene.each(jobs, engine.drain)
     scene.kill_at(moments[1], Action.DESTROY, jobs)
-    for task in DESTROY:
-        scene.each(jobs, task)
+    scene.each(jobs, partial(destroy_wholly, engine))
     assert {engine.ledger.environment(EnvId(job.env_id)).state for job in jobs} == {State.DESTROYED}
     assert not any(inventory(scene.environ).values())
 
@@ -82,16 +84,18 @@ class Scene:
 
     def admitted(self, new_job: NewJob) -> list[Job]:
         """As many environments as there are steps that go to the service."""
-        first = new_job(Task("admit"))
-        self.workers.finish(first)
-        others = [new_job(Task("admit")) for _ in self._steps(first, Action.ENSURE)[1:]]
-        self.each(others, Task("admit"))
-        return [first, *others]
+        first = self._admitted(new_job())
+        return [first, *(self._admitted(new_job()) for _ in self._steps(first, Action.ENSURE)[1:])]
 
-    def each(self, jobs: Sequence[Job], task: Task) -> None:
-        """Let each environment's worker finish `task`."""
+    def _admitted(self, job: Job) -> Job:
+        life = self.engine.request(job.conf, run_id=job.env_id, fallback_name="")
+        assert self.engine.admit(life.env_id) == Admitted()
+        return job
+
+    def each(self, jobs: Sequence[Job], do: Callable[[EnvId], object]) -> None:
+        """Do something with every environment."""
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda job: self.workers.finish(replace(job, tasks=(task,))), jobs))
+            list(pool.map(do, (EnvId(job.env_id) for job in jobs)))
 
     def kill_at(self, moment: float | None, action: Action, jobs: Sequence[Job]) -> None:
         """Bring every environment to a step of its own, kill the service while all apply it, and try all again.
@@ -110,9 +114,10 @@ class Scene:
         ]
         with ThreadPoolExecutor(len(jobs)) as pool:
             ends = [pool.submit(self.workers.run, job) for job in held]
+            barrier.wait()  # all have come to their steps
             if moment is None:
                 self.service.kill()
-            barrier.wait()
+            barrier.wait()  # and go
             if moment is not None:
                 time.sleep(moment)  # of the crash: nothing is waited for
                 self.service.kill()

@@ -73,7 +73,7 @@ class At:
 
 @dataclass(frozen=True)
 class HeldAt:
-    """Waits at one boundary until all who share the barrier have come; dies at another."""
+    """Waits at one boundary until all who share the barrier have come, and again until all may go; dies at another."""
 
     boundary: str
     barrier: Barrier
@@ -81,6 +81,7 @@ class HeldAt:
 
     def __call__(self, boundary: str) -> bool:
         if boundary == self.boundary:
+            self.barrier.wait()
             self.barrier.wait()
         return boundary == self.dies_at
 
