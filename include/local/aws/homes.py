@@ -1,13 +1,14 @@
 """The folders where environments' tasks unpack their code: they go when the environment's role does.
 
 On Fargate a task's disk ends with the task. Here all tasks of an environment share a folder, so that its code is
-unpacked once; without its role none of them can be started.
+unpacked once; without its role none of them can be started. What tasks and jobs of EMR Serverless wrote stays 30 days.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -16,10 +17,13 @@ from moto.iam.models import IAMBackend, iam_backends
 
 _ROLE = "te-"  # what the role of environment ENV_ID is called: this, then ENV_ID
 _GONE = ".gone-"
+_DAYS_KEPT = 30
 
 
 def install(work_dir: Path) -> None:
-    """Remove the folder of each environment whose role is deleted from now on, or is not there already."""
+    """Remove the folder of each environment whose role is deleted from now on, or is not there already, and what is
+    too old.
+    """
     folder = work_dir / "homes"
     delete = IAMBackend.delete_role
 
@@ -33,6 +37,9 @@ def install(work_dir: Path) -> None:
     for home in folder.glob("*"):
         if f"{_ROLE}{home.name}" not in roles:
             _remove(home)
+    for written in (*work_dir.glob("tasks/*"), *work_dir.glob("emr/*")):
+        if written.stat().st_mtime < time.time() - _DAYS_KEPT * 24 * 3600:
+            _remove(written)
 
 
 def _remove(home: Path) -> None:

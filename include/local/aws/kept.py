@@ -368,10 +368,6 @@ class Keeper:
         with self._lock:
             self._store.write([(_DONE, work, how)])
 
-    def close(self) -> None:
-        with self._lock:
-            self._store.close()
-
     def _resolved(self, thing: Thing) -> Iterable[Thing]:
         if thing.kind != "parts":
             return (thing,)

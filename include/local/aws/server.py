@@ -64,10 +64,42 @@ def _answer(start_response: StartResponse, status: str, text: str) -> Iterable[b
     return [text.encode()]
 
 
-class _QuietHandler(MotoRequestHandler):
-    """One connection for many requests, and no line in the log for each."""
+class _Handler(MotoRequestHandler):
+    """One connection for many requests, and no line in the log for each. Werkzeug's own closes every connection, as it
+    cannot know what the application left unread; here all is read before the application is asked.
+    """
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body in one packet
+    timeout = 300  # seconds that a connection may idle
+
+    def run_wsgi(self) -> None:
+        self.wfile.flush()  # a "100 Continue" that the client waits for
+        self.environ = environ = self.make_environ()
+        source = environ["wsgi.input"]
+        length = None if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+        environ["wsgi.input"] = io.BytesIO(source.read() if length is None else source.read(length))
+        head: list[tuple[str, list[tuple[str, str]]]] = []
+        try:
+            body = b"".join(self.server.app(environ, lambda status, headers, _=None: head.append((status, headers))))
+        except Exception:
+            log.exception("%s %s failed", self.command, self.path)
+            head, body = [("500 Internal Server Error", [])], b""
+        self._send(*head[-1], body)
+
+    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        number, _, reason = status.partition(" ")
+        self.send_response(int(number), reason)
+        has_body = self.command != "HEAD" and number not in ("204", "304")
+        for name, value in headers:
+            if name.lower() != "content-length" or not has_body:
+                self.send_header(name, value)
+        if has_body:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if has_body:
+            self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         if str(code) == "500":
@@ -94,7 +126,7 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
     ecs.resume(settings)
     ready = threading.Event()
     guard = _Guard(lean_moto.Dispatcher(), keeper, ready)
-    server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_QuietHandler)
+    server = make_server("127.0.0.1", port, guard, threaded=True, request_handler=_Handler)
 
     def stop(number: int, _frame: object) -> None:
         log.info("signal %s: stopping", signal.Signals(number).name)
@@ -121,4 +153,3 @@ def serve(port: int, runner_socket: Path, settings: Settings) -> None:
     finally:
         emr.stop()
         server.server_close()
-        keeper.close()

@@ -1,6 +1,6 @@
-"""Names that outlive a restart. moto keeps its state in memory and draws every id and key anew; clients keep them in
-their environment (`HOME/stack.env`). So access keys, application ids and the default subnets are derived from the
-root secret.
+"""Names that are the same in an account that begins anew. moto draws ids and keys at random; clients keep them in their
+environment (`HOME/stack.env`). So access keys, application ids and the default subnets, which are made at every start,
+are derived from the root secret.
 """
 
 from __future__ import annotations
