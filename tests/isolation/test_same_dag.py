@@ -14,7 +14,7 @@ from testenv.backends.waiting import wait_until
 from testenv.core.naming import EnvId
 from testenv.engine import Engine
 
-DATE = "2026-01-05"
+DATE = "2026-01-02"
 DAGS = ("payments_to_snowflake", "finsight_dbt")
 LAYERS = ("raw", "staging", "intermediate", "marts")
 

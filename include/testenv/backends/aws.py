@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from testenv.backends.redaction import redacted, shown_cause
 from testenv.config import Config
 from testenv.core.errors import Busy, Denied, Failed, TestenvError, Unavailable
 
@@ -79,9 +80,9 @@ def translate(function: Callable[P, R]) -> Callable[P, R]:
         try:
             return function(*args, **kwargs)
         except ClientError as error:
-            raise of_client_error(error) from error
+            raise of_client_error(error) from shown_cause(error)
         except BotoCoreError as error:
-            raise of_core_error(error) from error
+            raise of_core_error(error) from shown_cause(error)
 
     return translated
 
@@ -89,7 +90,7 @@ def translate(function: Callable[P, R]) -> Callable[P, R]:
 def of_client_error(error: ClientError) -> TestenvError:
     """What AWS answered, as one of ours: the operation, the code and AWS's own words."""
     code, status = error.response["Error"]["Code"], error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    words = f"AWS {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}"
+    words = redacted(f"AWS {error.operation_name}: {code}: {error.response['Error'].get('Message', '')}")
     if code in _BUSY or status == 429:
         return Busy(f"{words}. It will be tried again")
     if status >= 500:
@@ -104,7 +105,7 @@ def of_core_error(error: BotoCoreError) -> TestenvError:
     from botocore import exceptions as vendor
 
     if isinstance(error, (vendor.HTTPClientError, vendor.ConnectionError)):
-        return Unavailable(f"AWS does not answer: {error}. Is it up (make status)?")
+        return Unavailable(f"AWS does not answer: {redacted(str(error))}. Is it up (make status)?")
     if isinstance(error, (vendor.NoCredentialsError, vendor.PartialCredentialsError)):
         return Denied(f"AWS credentials are missing: {error}. Set AWS_ACCESS_KEY_ID and its kin, or a task role")
-    return Failed(f"AWS client: {error}")
+    return Failed(f"AWS client: {redacted(str(error))}")

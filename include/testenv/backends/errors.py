@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from testenv.backends.redaction import redacted, shown_cause
 from testenv.core.errors import Busy, Denied, Failed, TestenvError, Unavailable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def postgres_errors() -> Iterator[None]:
     try:
         yield
     except psycopg2.Error as error:
-        raise of_postgres(error) from error
+        raise of_postgres(error) from shown_cause(error)
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def snowflake_errors() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise of_snowflake(error) from error
+        raise of_snowflake(error) from shown_cause(error)
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def kafka_errors() -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise of_kafka(error.args[0]) from error
+        raise of_kafka(error.args[0]) from shown_cause(error)
 
 
 # ---------------------------------------------------------------- Postgres
@@ -87,9 +88,9 @@ def _without_state(error: psycopg2.Error, words: str) -> TestenvError:
     import psycopg2
 
     if any(said in words for said in ("authentication failed", "permission denied", "no pg_hba.conf entry")):
-        return Denied(words)
+        return Denied(redacted(words))
     if "does not exist" in words:
-        return Failed(words)
+        return Failed(redacted(words))
     return _made(Unavailable if isinstance(error, psycopg2.OperationalError) else Failed, words)
 
 
@@ -145,7 +146,7 @@ def of_snowflake(error: SnowflakeError) -> TestenvError:
     said = str(error.raw_msg or error.msg or type(error).__name__)
     words = f"Snowflake: {' '.join(said.split())} ({number})"
     if number == 250001 and any(refusal in said for refusal in _LOGIN):
-        return Denied(words)
+        return Denied(redacted(words))
     return _made(_SNOWFLAKE_NUMBERS.get(number) or _SNOWFLAKE_CLASSES.get(type(error).__name__, Failed), words)
 
 
@@ -183,7 +184,7 @@ def of_kafka(error: KafkaError) -> TestenvError:
 
 
 def _made(kind: Callable[[str], TestenvError], words: str) -> TestenvError:
-    words = words.rstrip(".")
+    words = redacted(words).rstrip(".")
     if kind is Denied:
         return Denied(f"{words}. The role that asked lacks the permission, or its credentials are not the system's")
     if kind in (Busy, Unavailable):

@@ -12,17 +12,26 @@ from typing import Any
 from urllib.parse import quote
 
 from testenv.backends.aws import client, translate
+from testenv.backends.guards import require_derived
 from testenv.backends.keys import pem
 from testenv.backends.protocol import Credentials, Site, Source, TaskStatus, Vault
 from testenv.backends.spark import environments_in
 from testenv.backends.waiting import wait_until
 from testenv.config import Config
-from testenv.core.naming import EnvId, Names, owner_of, require_owned
+from testenv.core.naming import EnvId, Names, owner_of
 from testenv.core.resources import Resource, System
 
 CONTAINER = "orchestrator"
 WEB_PORT = 8080
 STOP_SECONDS = 60
+
+
+_DERIVED = {
+    "code": lambda names, name: name == names.prefix + "code/code.tar.gz",
+    "connections": lambda names, name: name == names.parameter("connections"),
+    "settings": lambda names, name: name == names.parameter("orchestrator"),
+    "task": lambda names, name: name.startswith(f"te-{names.env_id}/"),
+}
 
 
 class OrchestratorBackend:
@@ -39,7 +48,7 @@ class OrchestratorBackend:
 
     @translate
     def ensure(self, resource: Resource, site: Site) -> None:
-        require_owned(resource.name)
+        require_derived(resource, _DERIVED)
         match resource.kind:
             case "code":
                 body = self._source.archive(site.spec.ref)
@@ -58,12 +67,11 @@ class OrchestratorBackend:
 
     @translate
     def destroy(self, resource: Resource) -> None:
-        env_id = require_owned(resource.name)
+        names = require_derived(resource, _DERIVED)
         match resource.kind:
             case "code":
                 client("s3", self._config).delete_object(Bucket=self._config.bucket, Key=resource.name)
             case "connections":
-                names = Names(env_id)
                 self._delete([*self._below(names.parameter("connections")), *self._below(names.parameter("variables"))])
             case "settings":
                 self._delete([resource.name])

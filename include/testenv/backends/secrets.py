@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from testenv.backends.aws import client, translate
 from testenv.backends.guards import require_derived
 from testenv.backends.protocol import Credentials, Site, Vault
+from testenv.backends.redaction import remember
 from testenv.config import Config
 from testenv.core.errors import Drifted
 from testenv.core.naming import EnvId, Names, owner_of
@@ -42,11 +43,14 @@ class SsmVault:
             answer = ssm.get_parameter(Name=_parameter(env_id, system), WithDecryption=True)
         except ssm.exceptions.ParameterNotFound:
             return None
-        return dict(json.loads(answer["Parameter"]["Value"]))
+        found = dict(json.loads(answer["Parameter"]["Value"]))
+        remember(found)
+        return found
 
     @translate
     def _create(self, env_id: EnvId, system: System) -> Credentials:
         made = make_credentials(Names(env_id), system)
+        remember(made)
         ssm = client("ssm", self._config)
         try:
             ssm.put_parameter(

@@ -8,16 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from testenv.backends.aws import client, translate
+from testenv.backends.guards import require_derived
 from testenv.backends.protocol import Site, Source
 from testenv.backends.waiting import wait_until
 from testenv.config import Config
-from testenv.core.naming import EnvId, Names, owner_of, require_owned
+from testenv.core.naming import EnvId, Names, owner_of
 from testenv.core.resources import Resource, System
 
 JOB_FILES = "include/estate/spark/"
 """Folder of the repository whose files are Spark jobs."""
 
 RUNNING = ("SUBMITTED", "PENDING", "SCHEDULED", "QUEUED", "RUNNING", "CANCELLING")
+
+
+_DERIVED = {
+    "code": lambda names, name: name == names.prefix + "code/spark/",
+    "job": lambda names, name: name.startswith(names.iam_role + "/"),
+}
 
 
 class SparkBackend:
@@ -31,7 +38,7 @@ class SparkBackend:
 
     @translate
     def ensure(self, resource: Resource, site: Site) -> None:
-        require_owned(resource.name)
+        require_derived(resource, _DERIVED)
         s3 = client("s3", self._config)
         for name, content in _job_files(self._source.archive(site.spec.ref)).items():
             s3.put_object(Bucket=self._config.bucket, Key=resource.name + name, Body=content)
@@ -42,7 +49,7 @@ class SparkBackend:
 
     @translate
     def destroy(self, resource: Resource) -> None:
-        env_id = require_owned(resource.name)
+        env_id = require_derived(resource, _DERIVED).env_id
         if resource.kind == "job":
             self._cancel(env_id, resource.name)
             return
