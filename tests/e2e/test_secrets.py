@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
+import psycopg2
 import pytest
 from tests.e2e.conftest import Client
+
+from testenv.backends.secrets import HOLDERS
+from testenv.core.naming import EnvId
+from testenv.engine import Engine
 
 SECRET_NAMES = ("password", "private_key", "secret_access_key", "session_token")
 
@@ -55,6 +67,111 @@ def test_the_ledger_shows_no_secret_and_notes_who_was_shown_them(
     shown = client("show", shared["id"], "--json").out
     assert [n for n, secret in enumerate(secrets) if secret in shown] == []
     assert f"credentials were handed to {client.stack.env['TESTENV_AIRFLOW_USER']}" in shown
+
+
+# ---------------------------------------------------------------- a whole life: provision, run, destroy
+
+
+@dataclass(frozen=True)
+class Life:
+    """What an environment that is gone had as secrets, and every command line that was seen while it was made."""
+
+    env_id: str
+    secrets: list[str] = field(repr=False)
+    command_lines: set[str] = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+def life(client: Client, engine: Engine) -> Life:
+    env_id, seen, over = EnvId(f"sbx-l{token_hex(4)}"), set(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.05):
+            for file in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):  # a process that ended
+                    seen.add(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        client.up("--name", env_id.slug, "--owner", "a test")
+        values = [v for part in client("connect", str(env_id), "--json").json.values() for v in _secrets_of(part)]
+        for system in HOLDERS:
+            values += _secrets_of(engine.vault.find(env_id, system) or {})
+        run = client("run", str(env_id), "payments_to_snowflake", "2026-01-02")
+    finally:
+        over.set()
+        watcher.join()
+        down = client("down", str(env_id))
+    assert (run.code, down.code) == (0, 0), run.err + down.err
+    return Life(str(env_id), sorted(set(values)), seen)
+
+
+def _secrets_of(part: Mapping[str, str]) -> list[str]:
+    values = [v for name, v in part.items() if name.endswith((*SECRET_NAMES, "fernet_key", "secret_key")) and v]
+    return [value.splitlines()[5] if "PRIVATE KEY" in value else value for value in values]
+
+
+def found(text: str | bytes, secrets: list[str]) -> list[int]:
+    """Numbers of the secrets that stand in a text: a failure must not show them either."""
+    content = text.encode() if isinstance(text, str) else text
+    return [number for number, secret in enumerate(secrets) if secret.encode() in content]
+
+
+def test_a_life_has_secrets_of_every_system(life: Life) -> None:
+    assert len(life.secrets) >= 9
+
+
+def test_no_command_line_held_a_secret(life: Life) -> None:
+    assert any("dbt" in line and "build" in line for line in life.command_lines), "the build was seen"
+    assert [found(line, life.secrets) for line in life.command_lines if found(line, life.secrets)] == []
+
+
+def test_no_log_of_any_part_held_one(client: Client, life: Life) -> None:
+    """Of PostgreSQL, Kafka, Snowflake, the AWS stand-in, the management Airflow, and the environment's own tasks."""
+    home = client.stack.home
+    folders = [home / "logs", home / "airflow", home / "data" / "aws" / "tasks", home / "data" / "snowflake"]
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    texts = {str(file.relative_to(home)): file.read_bytes() for file in files if file.exists()}
+    assert any(life.env_id.encode() in text for text in texts.values()), "they tell of the environment"
+    assert {name: found(text, life.secrets) for name, text in texts.items() if found(text, life.secrets)} == {}
+
+
+def test_no_artifact_that_outlives_it_holds_one(client: Client, engine: Engine, life: Life) -> None:
+    kept = engine.run_result(EnvId(life.env_id), "payments_to_snowflake", "2026-01-02")
+    assert kept.log and kept.result
+    assert found(kept.log + json.dumps(kept.result), life.secrets) == []
+
+
+@pytest.mark.parametrize("database", ["airflow_management", "testenv_ledger"])
+def test_no_row_of_the_ledger_or_the_management_airflow_holds_one(client: Client, life: Life, database: str) -> None:
+    """XComs, rendered templates, notes, confs, audit logs; steps, errors and events: every column of every table."""
+    env = client.stack.env
+    with (
+        contextlib.closing(
+            psycopg2.connect(
+                host=env["TESTENV_POSTGRES_HOST"],
+                port=env["TESTENV_POSTGRES_PORT"],
+                user="stack_admin",
+                password=json.loads((client.stack.home / "secrets.json").read_text())["postgres_stack_admin"],
+                dbname=database,
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        seen, holding = False, {}
+        for (table,) in cursor.fetchall():
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            # bytea, as XComs are, is shown in hexadecimal
+            rows = [text for (text,) in cursor.fetchall()]
+            binary = [code for text in rows for code in re.findall(r"\\x((?:[0-9a-f]{2})+)", text)]
+            rows += [bytes.fromhex(code).decode(errors="replace") for code in binary]
+            seen = seen or any(life.env_id in text for text in rows)
+            if numbers := [n for text in rows for n in found(text, life.secrets)]:
+                holding[table] = numbers
+    assert seen, "they tell of the environment"
+    assert holding == {}
 
 
 API = "/testenv/api/v1/environments"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from testenv.backends.keys import pem
+
 SHORTEST = 12
 """Characters of the shortest text that is treated as a secret: `admin` is none."""
 
@@ -13,10 +15,9 @@ _seen: set[str] = set()
 
 def remember(credentials: Mapping[str, str]) -> None:
     """Keep the secrets among `credentials` out of every message from now on."""
-    for name, value in credentials.items():
-        if name not in _NO_SECRETS and len(value) >= SHORTEST:
-            # A key is shown in lines of 64 characters, as PEM has it.
-            _seen.update({value, *(value[at : at + 64] for at in range(0, len(value) - SHORTEST, 64))})
+    _seen.update(value for name, value in credentials.items() if name not in _NO_SECRETS and len(value) >= SHORTEST)
+    if key := credentials.get("private_key"):
+        _seen.update(line for line in pem(key).splitlines()[1:-1] if len(line) >= SHORTEST)
 
 
 def redacted(text: str) -> str:
