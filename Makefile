@@ -99,7 +99,7 @@ format: .venv/.airflow.installed ## let ruff mend what it can
 	.venv/airflow/bin/ruff format
 
 test: install ## all tests, on a stack of their own; writes junit.xml
-	@$(PYTHON) -m pytest --junitxml=junit.xml $(wildcard tests/unit tests/integration tests/isolation tests/e2e)
+	@$(PYTHON) -m pytest --junitxml=junit.xml $(wildcard tests/unit tests/integration tests/isolation tests/e2e tests/crash)
 
 test-unit: .venv/.airflow.installed ## the tests that need no service
 	@$(PYTHON) -m pytest tests/unit
