@@ -113,13 +113,24 @@ class Engine:
         spec = self.ledger.environment(env_id).spec
         return project_digest(self.source.archive(spec.ref)) != self.datasets.get(spec.dataset).models
 
-    def ensure(self, env_id: EnvId, systems: Collection[System], *, seeds: bool | None = None) -> list[Step]:
+    def ensure(
+        self, env_id: EnvId, systems: Collection[System], *, seeds: bool | None = None, run_id: str = ""
+    ) -> list[Step]:
         """Apply what is planned for `systems` and not yet applied: parts, seeds, or both (`None`)."""
-        environment = self.ledger.environment(env_id)
+        environment = self._of_run(env_id, run_id)
         if environment.state is not State.PROVISIONING:
             raise Conflict(f"{env_id} is {environment.state}: only an admitted environment is provisioned")
         site = self.site(environment.spec)
         return self._apply(env_id, Action.ENSURE, systems, seeds, lambda step: self._ensure(step, site))
+
+    def _of_run(self, env_id: EnvId, run_id: str) -> Environment:
+        """The environment, if `run_id` is empty or asked for it. Raises `Conflict` where its name lives anew."""
+        environment = self.ledger.environment(env_id)
+        if run_id and environment.run_id != run_id:
+            raise Conflict(
+                f"the {env_id} that was asked for by {run_id} has ended; there is one of {environment.run_id}"
+            )
+        return environment
 
     def _ensure(self, step: Step, site: Site) -> None:
         self.backends[step.resource.system].ensure(step.resource, site)
@@ -147,16 +158,20 @@ class Engine:
         observed = {resource for resource in self.observe(env_id) if resource.kind not in running}
         return plan(desired(spec, self.datasets.get(spec.dataset)), observed)
 
-    def ready(self, env_id: EnvId) -> Environment:
+    def ready(self, env_id: EnvId, *, run_id: str = "") -> Environment:
         """The environment may be used."""
+        self._of_run(env_id, run_id)
         return self.ledger.move(env_id, State.READY, "ready", self.clock())
 
-    def abandon(self, env_id: EnvId, reason: str) -> State:
+    def abandon(self, env_id: EnvId, reason: str, *, run_id: str = "") -> State:
         """Provisioning failed: keep the environment for inspection if asked for, else start to destroy it.
 
-        A request that was never admitted ends at once. Returns the state that follows.
+        A request that was never admitted ends at once. Returns the state that follows; for a run whose environment has
+        ended, and whose name is another's by now, that it is destroyed.
         """
         environment, now = self.ledger.environment(env_id), self.clock()
+        if run_id and environment.run_id != run_id:
+            return State.DESTROYED
         if environment.state in WAITING:
             return self.ledger.move(env_id, State.REFUSED, reason, now).state
         if environment.state is not State.PROVISIONING:

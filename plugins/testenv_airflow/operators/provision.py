@@ -83,7 +83,7 @@ class EnsureOperator(TestenvOperator):
         self.seeds = seeds
 
     def act(self, engine: Engine, context: Context) -> None:
-        for step in engine.ensure(self.env_id, _systems(self.systems), seeds=self.seeds):
+        for step in engine.ensure(self.env_id, _systems(self.systems), seeds=self.seeds, run_id=context["run_id"]):
             self.log.info("%s", step)
 
 
@@ -99,7 +99,7 @@ class ReadyOperator(TestenvOperator):
     """Hand the environment over, and say in the run's note how to use it."""
 
     def act(self, engine: Engine, context: Context) -> None:
-        environment = engine.ready(self.env_id)
+        environment = engine.ready(self.env_id, run_id=context["run_id"])
         notes.note_run(context, notes.ready(environment))
         seconds = (environment.ready_at - environment.requested_at).total_seconds() if environment.ready_at else 0
         self.log.info("%s is ready %.1f s after its request", environment.env_id, seconds)
@@ -134,7 +134,7 @@ class AbandonOperator(TestenvOperator):
         reason = notes.read_note(context)
         if not reason.startswith(notes.FAILED):
             reason = f"{notes.FAILED}a task that left no word: its log has more."
-        state = engine.abandon(self.env_id, reason)
+        state = engine.abandon(self.env_id, reason, run_id=context["run_id"])
         if state is State.READY:
             raise AirflowSkipException(f"{self.env_id} is ready: nothing to clean up.")
         if state is State.DESTROYING:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from tests.integration.testenv.engine.support import NOON, STEPS, destroyed, memory, provisioned, request
 
+from testenv.core.admission import Admitted
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, Unavailable
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId, Names
@@ -125,3 +126,20 @@ def test_an_unknown_environment_is_said_to_be_unknown(engine: Engine) -> None:
 def test_a_ledger_that_is_away_is_a_transient_error() -> None:
     with pytest.raises(Unavailable, match="the ledger does not answer"):
         LedgerReader("postgresql+psycopg2://nobody:x@127.0.0.1:9/none").environments()
+
+
+def test_what_an_older_run_does_late_leaves_the_new_life_of_its_name_alone(engine: Engine) -> None:
+    """Ended by hand while it was made, and asked for anew before the first run has cleaned up."""
+    old = engine.request({"name": "again"}, run_id="old", fallback_name="x").env_id
+    engine.admit(old)
+    destroyed(engine, old)
+    new = engine.request({"name": "again"}, run_id="new", fallback_name="x").env_id
+    assert engine.admit(new) == Admitted()
+    for late in (lambda: engine.ensure(new, set(System), run_id="old"), lambda: engine.ready(new, run_id="old")):
+        with pytest.raises(Conflict, match="the sbx-again that was asked for by old has ended"):
+            late()
+    assert engine.abandon(new, "it failed", run_id="old") is State.DESTROYED
+    assert engine.ledger.environment(new).state is State.PROVISIONING
+    assert engine.observe(None) == frozenset()
+    engine.ensure(new, set(System), run_id="new")
+    assert engine.ready(new, run_id="new").state is State.READY
