@@ -17,7 +17,7 @@ _READS = ("Get", "List", "Describe", "Simulate")
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that the account holds. What names it depends on its kind; `local.aws.kept` has the kinds."""
+    """Something that the account holds. What names it depends on its kind; `local.aws.kinds` has them."""
 
     kind: str
     name: str
