@@ -32,7 +32,7 @@ def run(engine: Engine, dag: str, *env_ids: EnvId) -> None:
     tasks = {env_id: engine.start_run(env_id, dag, DATE) for env_id in env_ids}
     for env_id, task in tasks.items():
         ended = functools.partial(_ended, engine, task)
-        wait_until(ended, f"{dag} ends in {env_id}", seconds=240)
+        wait_until(ended, f"{dag} ends in {env_id}", seconds=400)
         assert engine.run_status(task).state == "succeeded", engine.run_result(env_id, dag, DATE).log[-4000:]
 
 
@@ -46,6 +46,7 @@ def outputs(engine: Engine, env_id: EnvId) -> dict[str, tuple[int, str]]:
     return {f"{layer}.{table}": value for layer in LAYERS for table, value in found.get(layer, {}).items()}
 
 
+@pytest.mark.timeout(900)  # six runs; half a minute on a machine that does nothing else
 def test_each_is_as_right_as_a_run_alone(engine: Engine, world: World, alone: EnvId) -> None:
     before = outputs(engine, alone)
     with untouched(world, OWN, OTHER, PRODUCTION):
