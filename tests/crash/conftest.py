@@ -112,12 +112,14 @@ class Workers:
         return known
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """A part of the stack that is killed, and comes back by its supervisor alone."""
 
     home: Path
     name: str
+    dead: int = 0
+    """The process that was killed: what it has started may answer for a while."""
 
     @property
     def pid(self) -> int:
@@ -126,7 +128,8 @@ class Service:
 
     def kill(self) -> None:
         """SIGKILL it."""
-        os.kill(self.pid, signal.SIGKILL)
+        self.dead = self.pid
+        os.kill(self.dead, signal.SIGKILL)
 
     def wait(self) -> None:
         """Until it is ready, asked over its own protocol."""
@@ -134,9 +137,11 @@ class Service:
 
         def is_ready() -> bool:
             state = self._state
+            if state.pid in (0, self.dead):
+                return False
             with suppress(Exception):  # a probe fails in as many ways as there are protocols
                 part.probe(state.started)
-                return state.is_running
+                return True
             return False
 
         wait_until(is_ready, 120, f"{self.name} did not come back after it was killed", pause=0.3)

@@ -40,8 +40,7 @@ def test_an_environment_is_made_though_a_part_of_airflow_is_killed_meanwhile(
             part.kill()
         for part in parts:
             part.wait()
-        client.until(lambda: client.run("provision_env", run_id)["state"] != "running", NOTICED_SECONDS + MADE_SECONDS)
-        assert client.run("provision_env", run_id)["state"] == "success"
+        assert client.wait("provision_env", run_id, NOTICED_SECONDS + MADE_SECONDS)["state"] == "success"
         assert_whole(engine, f"ci-{slug}")
     assert left_of(stack, f"ci-{slug}") == {}
 
@@ -58,11 +57,10 @@ def test_a_task_whose_processes_are_killed_is_tried_again_within_a_minute_and_it
     task = "/dags/provision_env/dagRuns/{}/taskInstances/create.snowflake"
     with being_made(client, engine, f"ci-{slug}") as run_id:
         workers = workers_of(scheduler)
-        for process in processes_of("create.snowflake", run_id):
+        for process in processes_of("create.snowflake", scheduler):
             process.kill()
         client.until(lambda: client.get(task.format(run_id))["try_number"] > 1, NOTICED_SECONDS)
-        client.until(lambda: client.run("provision_env", run_id)["state"] != "running", MADE_SECONDS)
-        assert client.run("provision_env", run_id)["state"] == "success"
+        assert client.wait("provision_env", run_id, MADE_SECONDS)["state"] == "success"
         assert_whole(engine, f"ci-{slug}")
         client.until(lambda: len(workers_of(scheduler)) == len(workers), 30)
     assert left_of(stack, f"ci-{slug}") == {}
@@ -126,12 +124,12 @@ def assert_whole(engine: Engine, env_id: str) -> None:
     assert engine.drift(EnvId(env_id)) == ()
 
 
-def processes_of(task_id: str, run_id: str) -> list[psutil.Process]:
+def processes_of(task_id: str, scheduler: psutil.Process) -> list[psutil.Process]:
     """The process that runs a task, the one that watches it, and the scheduler's worker that started both."""
     [task] = [
         process
-        for process in psutil.process_iter()
-        if (title := " ".join(process.cmdline())).startswith("airflow task runner") and f"{task_id} {run_id}" in title
+        for process in scheduler.children(recursive=True)
+        if f"airflow task runner: provision_env {task_id}" in " ".join(process.cmdline())
     ]
     watcher = task.parent()
     assert watcher

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from tests.conftest import RunningStack
-from tests.crash.conftest import Service, Workers
+from tests.crash.conftest import End, Service, Workers
 from tests.crash.model import Model
 from tests.crash.use import leave_things
 from tests.crash.worker import DESTROY, PROVISION, AtNumber, Job, Never, Task
@@ -187,7 +187,15 @@ class Lives(RuleBasedStateMachine):
         for end in ends:
             self.model.happened(env_id, end.passed)
         kind, words = ends[-1].error or ("", "")
+        print(
+            f"{env_id}: {', '.join(map(str, tasks))}; {kills or 'nothing'} killed; {len(ends)} workers, {told(ends[-1])}"
+        )
         assert kind == refused, f"{env_id} after {ends[-1].passed[-1:]}: {kind}: {words}"
+
+
+def told(end: End) -> str:
+    last = f" after {end.passed[-1]}" if end.passed else ""
+    return f"the last {'killed' if end.killed else end.error[0] if end.error else 'done'}{last}"
 
 
 @pytest.mark.timeout(900)

@@ -74,9 +74,9 @@ class Client:
         """A run of a management DAG."""
         return dict(self.get(f"/dags/{dag_id}/dagRuns/{run_id}"))
 
-    def wait(self, dag_id: str, run_id: str) -> dict[str, Any]:
+    def wait(self, dag_id: str, run_id: str, seconds: float = 120) -> dict[str, Any]:
         """The run, once it has ended."""
-        self.until(lambda: self.run(dag_id, run_id)["state"] in ("success", "failed"))
+        self.until(lambda: self.run(dag_id, run_id)["state"] in ("success", "failed"), seconds)
         return self.run(dag_id, run_id)
 
     def until(self, condition: Callable[[], bool], seconds: float = 120) -> None:
