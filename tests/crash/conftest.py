@@ -6,14 +6,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import secrets
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.conftest import REPO, RunningStack
 from tests.crash.worker import AtFirstNew, Job, Task, work
@@ -118,8 +118,8 @@ class Service:
 
     home: Path
     name: str
-    dead: int = 0
-    """The process that was killed: what it has started may answer for a while."""
+    dead: list[psutil.Process] = field(default_factory=list)
+    """The process that was killed, and what it had started, which may answer for a while."""
 
     @property
     def pid(self) -> int:
@@ -128,8 +128,9 @@ class Service:
 
     def kill(self) -> None:
         """SIGKILL it."""
-        self.dead = self.pid
-        os.kill(self.dead, signal.SIGKILL)
+        process = psutil.Process(self.pid)
+        self.dead = [process, *process.children(recursive=True)]
+        process.kill()
 
     def wait(self) -> None:
         """Until it is ready, asked over its own protocol."""
@@ -137,7 +138,7 @@ class Service:
 
         def is_ready() -> bool:
             state = self._state
-            if state.pid in (0, self.dead):
+            if not state.pid or any(process.is_running() for process in self.dead):
                 return False
             with suppress(Exception):  # a probe fails in as many ways as there are protocols
                 part.probe(state.started)

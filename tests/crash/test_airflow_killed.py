@@ -129,7 +129,7 @@ def processes_of(task_id: str, scheduler: psutil.Process) -> list[psutil.Process
     [task] = [
         process
         for process in scheduler.children(recursive=True)
-        if f"airflow task runner: provision_env {task_id}" in " ".join(process.cmdline())
+        if f"airflow task runner: provision_env {task_id}" in title(process)
     ]
     watcher = task.parent()
     assert watcher
@@ -139,4 +139,11 @@ def processes_of(task_id: str, scheduler: psutil.Process) -> list[psutil.Process
 
 
 def workers_of(scheduler: psutil.Process) -> list[psutil.Process]:
-    return [child for child in scheduler.children() if "airflow worker" in " ".join(child.cmdline())]
+    return [child for child in scheduler.children() if "airflow worker" in title(child)]
+
+
+def title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended
+        return ""
