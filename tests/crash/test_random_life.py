@@ -187,9 +187,8 @@ class Lives(RuleBasedStateMachine):
         for end in ends:
             self.model.happened(env_id, end.passed)
         kind, words = ends[-1].error or ("", "")
-        print(
-            f"{env_id}: {', '.join(map(str, tasks))}; {kills or 'nothing'} killed; {len(ends)} workers, {told(ends[-1])}"
-        )
+        doing = f"{env_id}: {', '.join(map(str, tasks))}, {kills or 'nothing'} killed"
+        print(f"{doing}: {len(ends)} workers, {told(ends[-1])}")
         assert kind == refused, f"{env_id} after {ends[-1].passed[-1:]}: {kind}: {words}"
 
 
