@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId
+from testenv.core.reap import Finding, Why
 from testenv.core.spec import EnvironmentSpec, OnFailure
 from testenv.ledger import Environment
 from testenv_airflow import notes
@@ -61,3 +62,13 @@ def test_a_long_reason_is_cut_and_the_outcome_is_not() -> None:
 
 def test_a_waiting_note_tells_the_place() -> None:
     assert "place 3 of the sandbox queue" in notes.waiting(environment(), 3)
+
+
+def test_a_reaping_says_what_it_ends_and_what_it_leaves_alone() -> None:
+    expired = Finding(EnvId("sbx-a"), Why.EXPIRED, "over", "the ledger")
+    foreign = Finding(EnvId("sbx-b"), Why.FOREIGN, "no mark", "none")
+    assert notes.found([], spared=False) == "Nothing is to end."
+    assert notes.found([expired, foreign], spared=True) == (
+        "Would end sbx-a (expired). Left alone: sbx-b (not ours). The log of `find` says why."
+    )
+    assert len(notes.found([expired] * 200, spared=False)) <= notes.LENGTH
