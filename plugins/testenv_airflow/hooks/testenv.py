@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -56,6 +57,12 @@ class TestenvHook(BaseHook):
 
     def get_conn(self) -> Engine:
         return self.engine
+
+
+@functools.cache
+def shared_engine() -> Engine:
+    """One engine for all that wait in a triggerer: making one, and its connections, costs more than a question."""
+    return TestenvHook().engine
 
 
 @contextmanager

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.models import DagRun
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -15,16 +14,7 @@ from testenv.core.admission import Admitted, Queued
 from testenv.core.errors import Terminal, Transient
 from testenv.core.naming import EnvId
 from testenv_airflow import notes
-from testenv_airflow.hooks.testenv import TestenvHook
-
-if TYPE_CHECKING:
-    from testenv.engine import Engine
-
-
-@functools.cache
-def _engine() -> Engine:
-    """One engine for all who wait in this process: making one, and its connections, costs more than a question."""
-    return TestenvHook().engine
+from testenv_airflow.hooks.testenv import shared_engine
 
 
 class AdmissionTrigger(BaseTrigger):
@@ -65,7 +55,7 @@ class AdmissionTrigger(BaseTrigger):
             await asyncio.sleep(self.interval)
 
     def _ask(self, place: int) -> Admitted | Queued:
-        engine, env_id = _engine(), EnvId(self.environment)
+        engine, env_id = shared_engine(), EnvId(self.environment)
         verdict = engine.wait(env_id)
         if isinstance(verdict, Queued) and verdict.place != place:
             self.log.info("%s waits at place %d", env_id, verdict.place)

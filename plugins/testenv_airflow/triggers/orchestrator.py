@@ -10,7 +10,7 @@ import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from testenv.core.errors import Terminal, Transient
-from testenv_airflow.hooks.testenv import TestenvHook
+from testenv_airflow.hooks.testenv import shared_engine
 
 ENDED = ("succeeded", "failed")
 
@@ -50,7 +50,7 @@ class RunTrigger(BaseTrigger):
 
     async def look(self) -> dict[str, str] | None:
         """The event, when what is waited for has come."""
-        status = await asyncio.to_thread(TestenvHook().engine.run_status, self.task)
+        status = await asyncio.to_thread(shared_engine().run_status, self.task)
         return {"task": self.task, "state": status.state, "reason": status.reason} if status.state in ENDED else None
 
 
@@ -58,7 +58,7 @@ class ServingTrigger(RunTrigger):
     """Waits until the web server of an orchestrator answers, or its task has ended. Its event has `address`, too."""
 
     async def look(self) -> dict[str, str] | None:
-        status = await asyncio.to_thread(TestenvHook().engine.run_status, self.task)
+        status = await asyncio.to_thread(shared_engine().run_status, self.task)
         if status.state in ENDED:
             return {"task": self.task, "state": "failed", "reason": status.reason or "its task has ended"}
         if status.state == "running" and status.address and await _is_healthy(status.address):
