@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit bench-provision lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -37,8 +37,9 @@ LOCK_airflow := requirements/dev.txt
 LOCK_dbt := requirements/dbt.txt
 LOCK_spark := requirements/spark.txt
 LOCK_local := requirements/local.txt
+LOCK_dbt-tests := requirements/dbt-tests.txt
 .SECONDEXPANSION:
-$(VENVS:%=.venv/.%.installed): .venv/.%.installed: $$(LOCK_$$*) | $(UV)
+$(VENVS:%=.venv/.%.installed) .venv/.dbt-tests.installed: .venv/.%.installed: $$(LOCK_$$*) | $(UV)
 	@echo "install: .venv/$* from $<"
 	[[ -x .venv/$*/bin/python ]] || $(UV) venv -q --python 3.11 .venv/$*
 	$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python $<
@@ -98,11 +99,14 @@ format: .venv/.airflow.installed ## let ruff mend what it can
 	@.venv/airflow/bin/ruff check --fix
 	.venv/airflow/bin/ruff format
 
-test: install ## all tests, on a stack of their own; writes junit.xml
+test: install .venv/.dbt-tests.installed ## all tests, on a stack of their own; writes junit.xml
 	@$(PYTHON) -m pytest --junitxml=junit.xml $(wildcard tests/unit tests/integration tests/isolation tests/e2e tests/crash)
 
 test-unit: .venv/.airflow.installed ## the tests that need no service
 	@$(PYTHON) -m pytest tests/unit
+
+fidelity: install .venv/.dbt-tests.installed ## dbt's own suites against the local Snowflake; writes docs/fidelity.md
+	@PYTHONPATH=include $(PYTHON) -m tests.adapter.fidelity
 
 bench-provision: up ## seconds from REST call to READY; writes bench/results/provision.json
 	@set -a
@@ -113,7 +117,7 @@ lock: $(UV) ## recompile the requirement files
 	@compile="$(UV) pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11"
 	$$compile requirements/airflow.in -o requirements.txt
 	$$compile requirements/dev.in -c requirements.txt -o requirements/dev.txt
-	for name in dbt spark local; do $$compile requirements/$$name.in -o requirements/$$name.txt; done
+	for name in dbt dbt-tests spark local; do $$compile requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: down ## remove the stack's data, the environments, the caches
 	@rm -rf "$(STACK_HOME)" .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis junit*.xml

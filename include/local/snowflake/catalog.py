@@ -59,10 +59,9 @@ class Catalog:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self.lock = threading.RLock()
+        self._in_transaction = False
         connection.execute(_TABLES)
-        rows = self.rows("SELECT privilege, on_type, on_name, grantee, grantee_type, future, granted_by, created_on "
-                         f"FROM {SCHEMA}.grants")  # fmt: skip
-        self.grants = Grants((Grant(p, t, tuple(n), *rest) for p, t, n, *rest in rows), self._journal, self.lock)
+        self.grants = Grants(self._stored_grants(), self._journal, self.lock)
         for role in SYSTEM_ROLES:
             if not self.find("ROLE", role):
                 self.put(AccountObject("ROLE", role, None, {}))
@@ -74,15 +73,27 @@ class Catalog:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make several writes one."""
+        """Make several writes one, which a crash or an exception leaves undone as a whole. Inner ones join it."""
         with self.lock:
+            if self._in_transaction:
+                yield
+                return
+            self._in_transaction = True
             self._connection.begin()
             try:
                 yield
+                self._connection.commit()
             except BaseException:
                 self._connection.rollback()
+                self.grants.reset(self._stored_grants())
                 raise
-            self._connection.commit()
+            finally:
+                self._in_transaction = False
+
+    def _stored_grants(self) -> list[Grant]:
+        rows = self.rows("SELECT privilege, on_type, on_name, grantee, grantee_type, future, granted_by, created_on "
+                         f"FROM {SCHEMA}.grants")  # fmt: skip
+        return [Grant(p, t, tuple(n), *rest) for p, t, n, *rest in rows]
 
     def bootstrap_admin(self, name: str, public_key: str) -> None:
         """Make sure the first user exists, holds ACCOUNTADMIN and logs in with this key."""

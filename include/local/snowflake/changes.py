@@ -102,7 +102,7 @@ def apply(change: Change | None, session: Session) -> None:
     catalog = session.engine.catalog
     if change is None:
         return
-    with catalog.lock:
+    with catalog.transaction():
         match change:
             case Created():
                 _apply_created(change, session)
@@ -125,9 +125,7 @@ def _apply_created(change: Created, session: Session) -> None:
     if grants.owner(change.kind, change.name) and not change.replaced:
         return  # IF NOT EXISTS, and it did
     kept = [g for g in grants.on(change.kind, change.name) if change.copy_grants and g.privilege != "OWNERSHIP"]
-    grants.drop_object(change.kind, change.name)
-    own(session, change.kind, change.name)
-    grants.add(*kept)
+    grants.replace_on(change.kind, change.name, [*_first_grants(session, change.kind, change.name), *kept])
     if change.kind in ("TABLE", "VIEW"):
         catalog.put_relation(
             change.name, transient=change.transient, cluster_by=change.cluster_by, definition=change.definition
@@ -136,9 +134,13 @@ def _apply_created(change: Created, session: Session) -> None:
 
 def own(session: Session, kind: str, name: Name) -> None:
     """Give a new object to the session's role, and to others what future grants promise."""
-    grants = session.engine.catalog.grants
-    grants.add(Grant("OWNERSHIP", kind, name, session.role, granted_by=session.role))
-    grants.add(*(replace(g, future=False, on_name=name) for g in grants.future_for(kind, name)))
+    session.engine.catalog.grants.add(*_first_grants(session, kind, name))
+
+
+def _first_grants(session: Session, kind: str, name: Name) -> list[Grant]:
+    promised = session.engine.catalog.grants.future_for(kind, name)
+    owner = Grant("OWNERSHIP", kind, name, session.role, granted_by=session.role)
+    return [owner, *(replace(g, future=False, on_name=name) for g in promised)]
 
 
 def forget_loads(session: Session, name: Name) -> None:

@@ -63,7 +63,7 @@ def copy_metadata(engine: Engine, source: tuple[str, ...], target: tuple[str, ..
     Grants on the cloned container itself are not copied, nor is its ownership; those on what is inside are.
     """
     catalog = engine.catalog
-    with catalog.lock:
+    with catalog.transaction():
         catalog.grants.copy_children(source, target)
         catalog.clone_relations(source, target)
         information_schema.copy(catalog, source, target)

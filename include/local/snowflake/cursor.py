@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,7 @@ from sqlglot.tokens import TokenType
 from local.snowflake import changes, copy_into, errors, functions, merge, privileges, temporary, visibility
 from local.snowflake.history import Query
 from local.snowflake.names import literal
+from local.snowflake.pipeline import Pipeline
 from local.snowflake.session import Session
 
 SUCCESS = "SELECT 'Statement executed successfully.' AS status"
@@ -106,7 +108,9 @@ class Cursor(FakeSnowflakeCursor):
             statement, match = found
             if statement.defines:
                 self.session.end_transaction()
-            self.reply(statement.run(self, match))
+            with self.session.engine.catalog.transaction() if statement.atomic else nullcontext():
+                reply = statement.run(self, match)
+            self.reply(reply)
             return
         self._bindings = kwargs.get("binding_params") or params
         for attempt in range(1, _ATTEMPTS + 1):
@@ -188,7 +192,7 @@ class Cursor(FakeSnowflakeCursor):
         shown = expression if isinstance(expression, exp.Show) else None
         expression = temporary.rewrite(expression, self.session)
         expression = expression.transform(functions.rewrite, session=self.session)
-        transformed = super()._transform(expression, params)
+        transformed = super()._transform(Pipeline(expression), params).tree
         if isinstance(self._change, changes.Created) and self._change.kind == "VIEW":
             self._change = replace(self._change, definition=transformed.sql("duckdb"))
         if shown is not None and isinstance(transformed, exp.Select):
@@ -233,6 +237,12 @@ class Cursor(FakeSnowflakeCursor):
             self.session.engine.catalog.rows(info_schema.insert_text_lengths_sql("temp", "main", table.name, lengths))
         self.reply(status(f"{create.kind.capitalize()} {name} successfully created."))
         self._last_transformed = create
+
+    def _describe_last_sql(self) -> list[Any]:
+        """Names and types of the result's columns, asked of DuckDB without a detour through the parser."""
+        if ";" in self._last_sql:
+            return list(super()._describe_last_sql())
+        return self._duck_conn.execute(f"DESCRIBE {self._last_sql}", self._last_params).fetchall()
 
     def _begin_if_needed(self, statement: exp.Merge, params: Any) -> str:
         if not self.session._autocommit and not self.session._in_transaction:

@@ -3,8 +3,8 @@
 import tempfile
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import duckdb
 from fakesnow import info_schema, macros
 from fakesnow.transforms import show, stage
 
-from local.snowflake import errors, information_schema
+from local.snowflake import errors, information_schema, recovery
 from local.snowflake.catalog import AccountObject, Catalog
 from local.snowflake.history import History
 from local.snowflake.names import literal, quote
@@ -56,6 +56,7 @@ class Engine:
         self._reserved: set[str] = set()
         self._files: dict[str, Path] = {}
         self._attach_databases()
+        recovery.reconcile(self.connection, self.catalog)
 
     def close(self) -> None:
         """Write out what is in memory and close all files."""
@@ -70,48 +71,62 @@ class Engine:
         return set(self._files)
 
     def has_schema(self, database: str, schema: str) -> bool:
-        return database in self._files and bool(
-            self.connection.cursor()
-            .execute(
-                "SELECT 1 FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?",
-                [database, "_fs_information_schema" if schema == "INFORMATION_SCHEMA" else schema],
-            )
-            .fetchone()
-        )
+        """Whether there is a schema: every one has an owner, and to ask DuckDB is to have it list all databases."""
+        if database not in self._files:
+            return False
+        return schema == "INFORMATION_SCHEMA" or self.catalog.grants.owner("SCHEMA", (database, schema)) is not None
 
-    @contextmanager
-    def new_database(self, name: str, properties: dict[str, Any], comment: str | None) -> Iterator[None]:
-        """Attach an empty database for the caller to fill; it becomes part of the account when the block ends well.
+    def create_database(
+        self, item: AccountObject, fill: Callable[[], None], record: Callable[[], None], *, or_replace: bool = False
+    ) -> None:
+        """Make a database that becomes part of the account at one instant, when it is whole.
 
-        A crash before that leaves a file that no catalog entry names, which the next start removes.
+        A crash before that leaves a file that no catalog entry names, which the next start removes; a database that
+        is replaced is there until then, though no session sees it.
+
+        Args:
+            item: its name, comment and properties.
+            fill: fills the empty database, which is attached.
+            record: writes its grants and other metadata to the catalog.
+            or_replace: whether one of its name goes.
 
         Raises:
-            ProgrammingError: 2002 if it exists, or is being created by another session.
+            ProgrammingError: 2002 if it exists and is not to be replaced, or is being made by another session.
         """
-        with self.catalog.lock:
-            if name in self._files or name in self._reserved:
-                raise errors.exists(name)
-            self._reserved.add(name)
+        replaced = self._reserve(item.name, or_replace=or_replace)
         path = self.folder / f"{uuid.uuid4().hex}.duckdb"  # never reused: a replaced database's file may still be open
         connection = self.connection.cursor()
         try:
-            connection.execute(f"ATTACH {literal(str(path))} AS {quote(name)}")
+            if replaced:
+                connection.execute(f"DETACH {quote(item.name)}")
             try:
-                yield
-                self._create_views(connection, name)
+                self._attach(connection, item.name, path)
+                try:
+                    fill()
+                    self._create_views(connection, item.name)
+                    with self.catalog.transaction():
+                        if replaced:
+                            self._forget(item.name)
+                        self.catalog.put(replace(item, properties=item.properties | {"FILE": path.name}))
+                        record()
+                except BaseException:
+                    connection.execute(f"DETACH {quote(item.name)}")
+                    raise
             except BaseException:
-                connection.execute(f"DETACH {quote(name)}")
                 _unlink(path)
+                if replaced:
+                    self._attach(connection, item.name, replaced)
+                    self._files[item.name] = replaced
                 raise
-            with self.catalog.lock:
-                self.catalog.put(AccountObject("DATABASE", name, comment, properties | {"FILE": path.name}))
-                self._files[name] = path
+            self._files[item.name] = path
+            if replaced:
+                _unlink(replaced)
         finally:
-            self._reserved.discard(name)
+            self._reserved.discard(item.name)
             connection.close()
 
     def drop_database(self, name: str) -> None:
-        """Detach a database, forget it, and delete its file. Sessions that use it find themselves without one.
+        """Forget a database, detach it, and delete its file. Sessions that use it find themselves without one.
 
         Raises:
             ProgrammingError: 2003 if another session was quicker.
@@ -119,13 +134,33 @@ class Engine:
         with self.catalog.lock:
             if name not in self._files:
                 raise errors.missing("Database", name)
+            with self.catalog.transaction():
+                self._forget(name)
             path = self._files.pop(name)
-            self.catalog.delete("DATABASE", name)
-            self.catalog.grants.drop_object("DATABASE", (name,))
-            self.catalog.drop_relations((name,))
-            information_schema.forget(self.catalog, name)
-            self.connection.execute(f"DETACH {quote(name)}")
+            self._reserved.add(name)  # until it is detached
+        try:
+            self.connection.cursor().execute(f"DETACH {quote(name)}")
             _unlink(path)
+        finally:
+            self._reserved.discard(name)
+
+    def _reserve(self, name: str, *, or_replace: bool) -> Path | None:
+        """Keep a name for one session; the file of the database that it replaces, if any, which sessions lose."""
+        with self.catalog.lock:
+            if name in self._reserved or (name in self._files and not or_replace):
+                raise errors.exists(name)
+            self._reserved.add(name)
+            return self._files.pop(name, None)
+
+    def _forget(self, name: str) -> None:
+        self.catalog.delete("DATABASE", name)
+        self.catalog.grants.drop_object("DATABASE", (name,))
+        self.catalog.drop_relations((name,))
+        information_schema.forget(self.catalog, name)
+
+    @staticmethod
+    def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+        connection.execute(f"ATTACH {literal(str(path))} AS {quote(name)}")
 
     def _lock_down(self) -> None:
         """Let SQL reach no file but ours: DuckDB reads any file whose name stands in a FROM."""
@@ -143,7 +178,7 @@ class Engine:
     def _attach_databases(self) -> None:
         for item in self.catalog.objects("DATABASE"):
             path = self.folder / item.properties["FILE"]
-            self.connection.execute(f"ATTACH {literal(str(path))} AS {quote(item.name)}")
+            self._attach(self.connection, item.name, path)
             self._files[item.name] = path
         self.connection.execute(information_schema.ACCOUNT_VIEWS)
         known = {path.name for path in self._files.values()} | {"account.duckdb"}

@@ -47,6 +47,8 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return exp.to_identifier(node.name.upper(), quoted=True)
         case exp.Div():
             return _divide(node)
+        case exp.ConvertTimezone() if not node.args.get("source_tz") and node.args["target_tz"].name.upper() == "UTC":
+            return exp.cast(node.args["timestamp"], "TIMESTAMPTZ", dialect="duckdb")  # AT TIME ZONE would lose the zone
         case exp.HashAgg():
             return _hash_agg(node)
         case exp.TableFromRows() if _calls_query_history(node.this):

@@ -79,11 +79,16 @@ class Grants:
         """``lock`` is that of the journal's owner, so that the two are never taken in different orders."""
         self._lock = lock or threading.RLock()
         self._journal = journal
-        self._on: dict[tuple[str, tuple[str, ...]], set[Grant]] = defaultdict(set)
-        self._future: dict[tuple[str, ...], set[Grant]] = defaultdict(set)
-        self._members: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for grant in grants:
-            self._insert(grant)
+        self.reset(grants)
+
+    def reset(self, grants: Iterable[Grant]) -> None:
+        """Hold these grants and no others, without telling the journal."""
+        with self._lock:
+            self._on: dict[tuple[str, tuple[str, ...]], set[Grant]] = defaultdict(set)
+            self._future: dict[tuple[str, ...], set[Grant]] = defaultdict(set)
+            self._members: dict[tuple[str, str], set[str]] = defaultdict(set)
+            for grant in grants:
+                self._insert(grant)
 
     def add(self, *grants: Grant) -> None:
         """Grant; OWNERSHIP passes from whoever held it."""
@@ -104,7 +109,8 @@ class Grants:
     def drop_object(self, kind: str, name: tuple[str, ...]) -> None:
         """Forget every grant on an object and on all that is inside it."""
         with self._lock:
-            self._apply([], [g for g in self.all() if self._inside(g, kind, name)])
+            among = self.all() if kind in ("DATABASE", "SCHEMA") else self.on(kind, name)
+            self._apply([], [g for g in among if self._inside(g, kind, name)])
 
     def drop_role(self, role: str) -> None:
         """Forget a role or user: what was granted to it, and who was granted it."""
@@ -113,7 +119,8 @@ class Grants:
 
     def rename(self, kind: str, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         with self._lock:
-            moved = [g for g in self.all() if self._inside(g, kind, old)]
+            among = self.all() if kind in ("DATABASE", "SCHEMA") else self.on(kind, old)
+            moved = [g for g in among if self._inside(g, kind, old)]
             self._apply([replace(g, on_name=new + g.on_name[len(old) :]) for g in moved], moved)
 
     def swap(self, a: tuple[str, ...], b: tuple[str, ...]) -> None:
@@ -175,6 +182,12 @@ class Grants:
     def allows_any(self, roles: frozenset[str], kind: str, name: tuple[str, ...]) -> bool:
         """Whether one of the roles holds any privilege on the object, and so may know that it exists."""
         return any(g.grantee_type == "ROLE" and g.grantee in roles for g in self.on(kind, name))
+
+    def replace_on(self, kind: str, name: tuple[str, ...], grants: Iterable[Grant]) -> None:
+        """Make these the grants on an object, and no others."""
+        with self._lock:
+            old, new = self.on(kind, name), set(grants)
+            self._apply([g for g in new if g not in old], [g for g in old if g not in new])
 
     def all(self) -> Iterator[Grant]:
         with self._lock:

@@ -255,7 +255,7 @@ def refuse_foreign(statement: Expr) -> None:
 def _refuse_hidden_writes(statement: Expr) -> None:
     """Refuse writes where only a statement's one target would be checked: in a CTE, or of several tables at once."""
     for node in statement.find_all(*_WRITES):
-        if node is not statement and not isinstance(node.parent, exp.When):
+        if node is not statement and not isinstance(node.parent, (exp.When, exp.Alter)):
             raise errors.syntax(node.key.upper())
     several = statement.args.get("tables") or statement.args.get("expressions")
     if isinstance(statement, (exp.Drop, exp.TruncateTable)) and several and len(several) > 1:

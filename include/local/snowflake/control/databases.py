@@ -22,25 +22,33 @@ def create(cursor: Cursor, match: re.Match[str]) -> str:
         raise errors.unsupported(f"the database name {quote(name)}: use capitals, digits, _ and $")
     if source:
         _require(cursor, source)
-    if name in engine.database_names():
+    replaces = name in engine.database_names()
+    if replaces:
         if flag(match, "missing"):
             return status(f"{name} already exists, statement succeeded.")
         if not flag(match, "replace"):
             raise errors.exists(name)
+        if name == source:
+            raise errors.invalid(f"Database {name} cannot be replaced by a clone of itself.")
         require_object("DATABASE", name, ("OWNERSHIP",), session)
         _leave(cursor, name)
-        engine.drop_database(name)
-    comment = properties.pop("COMMENT", None)
-    with engine.new_database(name, properties | {"TRANSIENT": flag(match, "transient")}, comment):
+
+    def fill() -> None:
         if source:
             clone.fill_database(engine, source, name)
         else:
             cursor.query(f"CREATE SCHEMA {quote(name, 'PUBLIC')}")
-    changes.own(session, "DATABASE", (name,))
-    if source:
-        clone.copy_metadata(engine, (source,), (name,))
-    else:
-        changes.own(session, "SCHEMA", (name, "PUBLIC"))
+
+    def record() -> None:
+        changes.own(session, "DATABASE", (name,))
+        if source:
+            clone.copy_metadata(engine, (source,), (name,))
+        else:
+            changes.own(session, "SCHEMA", (name, "PUBLIC"))
+
+    comment = properties.pop("COMMENT", None)
+    database = AccountObject("DATABASE", name, comment, properties | {"TRANSIENT": flag(match, "transient")})
+    engine.create_database(database, fill, record, or_replace=replaces)
     session.use(name, "PUBLIC" if engine.has_schema(name, "PUBLIC") else None)
     return status(f"Database {name} successfully created.")
 

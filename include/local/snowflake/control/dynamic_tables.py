@@ -3,9 +3,8 @@
 import re
 from typing import Any
 
-from local.snowflake import privileges
+from local.snowflake import changes, errors, privileges
 from local.snowflake.catalog import SCHEMA
-from local.snowflake.changes import own
 from local.snowflake.control.statement import control, flag, like, parse, table
 from local.snowflake.cursor import SUCCESS, Cursor, status
 from local.snowflake.names import quote, split
@@ -35,9 +34,9 @@ def create(cursor: Cursor, match: re.Match[str]) -> str:
     if exists and flag(match, "missing"):
         return status(f"{name[2]} already exists, statement succeeded.")
     _fill(cursor, name, match["query"], replace=flag(match, "replace"))
-    with catalog.lock:
+    with catalog.transaction():
         catalog.grants.drop_object("TABLE", name)
-        own(session, _KIND, name)
+        changes.own(session, _KIND, name)
         catalog.put_relation(
             name,
             transient=flag(match, "transient"),
@@ -68,6 +67,17 @@ def alter(cursor: Cursor, match: re.Match[str]) -> str:
     return SUCCESS
 
 
+def rename(cursor: Cursor, match: re.Match[str]) -> str:
+    session = cursor.session
+    name, _ = _require(cursor, match["name"], "OWNERSHIP")
+    new = session.complete(split(match["new"]), 3) if "." in match["new"] else (*name[:2], *split(match["new"]))
+    if new[:2] != name[:2]:
+        raise errors.unsupported("ALTER DYNAMIC TABLE … RENAME into another schema")
+    cursor.query(f"ALTER TABLE {quote(*name)} RENAME TO {quote(new[2])}")
+    changes.apply(changes.Renamed(_KIND, name, new), session)
+    return SUCCESS
+
+
 def operate(cursor: Cursor, match: re.Match[str]) -> str:
     name, dynamic = _require(cursor, match["name"], "OPERATE")
     _store(cursor, name, dynamic | {"STATE": "SUSPENDED" if match["action"].upper() == "SUSPEND" else "ACTIVE"})
@@ -81,15 +91,13 @@ def drop(cursor: Cursor, match: re.Match[str]) -> str:
         return status(f"Drop statement executed successfully ({name[2]} already dropped).")
     _require(cursor, match["name"], "OWNERSHIP")
     cursor.query(f"DROP TABLE {quote(*name)}")
-    with catalog.lock:
+    with catalog.transaction():
         catalog.grants.drop_object(_KIND, name)
         catalog.drop_relations(name)
     return status(f"{name[2]} successfully dropped.")
 
 
 def _require(cursor: Cursor, written: str, privilege: str) -> tuple[tuple[str, ...], dict[str, Any]]:
-    from local.snowflake import errors
-
     name = cursor.session.qualify(written)
     privileges.require(Need((privilege,), "TABLE", name), cursor.session)
     dynamic = cursor.session.engine.catalog.dynamic_table(name)
@@ -145,6 +153,7 @@ STATEMENTS = (
             "<options:.*?> AS <query:(?:\\(|SELECT\\b|WITH\\b).*>", create),
     control("ALTER DYNAMIC TABLE [IF EXISTS] <name:name> REFRESH", refresh),
     control("ALTER DYNAMIC TABLE [IF EXISTS] <name:name> <action:SUSPEND|RESUME>", operate),
+    control("ALTER DYNAMIC TABLE [IF EXISTS] <name:name> RENAME TO <new:name>", rename),
     control("ALTER DYNAMIC TABLE [IF EXISTS] <name:name> SET <rest:*>", alter),
     control("DROP DYNAMIC TABLE [exists: IF EXISTS] <name:name> [CASCADE]", drop),
     control("SHOW DYNAMIC TABLES [LIKE <like:string>] [IN [kind: DATABASE|SCHEMA] <place:name>] <rest:*>", show),

@@ -35,9 +35,10 @@ def create(cursor: Cursor, match: re.Match[str]) -> str:
         clone.fill_schema(engine, source, name)
     else:
         cursor.query(f"CREATE SCHEMA {quote(*name)}")
-    changes.own(session, "SCHEMA", name)
-    if source:
-        clone.copy_metadata(engine, source, name)
+    with engine.catalog.transaction():
+        changes.own(session, "SCHEMA", name)
+        if source:
+            clone.copy_metadata(engine, source, name)
     session.use(*name)
     return status(f"Schema {name[1]} successfully created.")
 
@@ -105,7 +106,7 @@ def _drop(cursor: Cursor, name: tuple[str, ...]) -> None:
     cursor.query(
         f"DELETE FROM {quote(name[0])}._fs_information_schema._fs_load_history WHERE SCHEMA_NAME = ?", [name[1]]
     )
-    with catalog.lock:
+    with catalog.transaction():
         catalog.grants.drop_object("SCHEMA", name)
         catalog.drop_relations(name)
         information_schema.forget(catalog, *name)

@@ -15,6 +15,7 @@ Run = Callable[[Cursor, re.Match[str]], str]
 
 _KINDS = {"id": IDENTIFIER, "name": NAME, "string": STRING, "stage": r"@[^\s;]+|'@[^']+'"}
 _DDL = ("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT")
+_ACCOUNT_DDL = re.compile(r"GRANT|REVOKE|(CREATE|ALTER|DROP).*\b(ROLE|USER|WAREHOUSE|RESOURCE MONITOR|INTEGRATION)\b")
 _TOKEN = re.compile(r"\[\w+:|\[|\]|<[^>]+>|[^\s\[\]<>]+")
 
 
@@ -22,13 +23,15 @@ _TOKEN = re.compile(r"\[\w+:|\[|\]|<[^>]+>|[^\s\[\]<>]+")
 class Control:
     """One form of a statement: the words it may begin with, and a pattern for all of it.
 
-    ``defines``: it is DDL, before which an open transaction is committed.
+    ``defines``: it is DDL, before which an open transaction is committed. ``atomic``: all it writes is in the catalog,
+    and is written as one.
     """
 
     verbs: tuple[str, ...]
     pattern: re.Pattern[str]
     run: Run
     defines: bool
+    atomic: bool
 
 
 def control(form: str, run: Run) -> Control:
@@ -40,7 +43,8 @@ def control(form: str, run: Run) -> Control:
     dotted ``name``, a ``string``, a ``stage``, one of ``SEVERAL|WORDS``, or (``*``) all that follows.
     """
     defines = form.startswith(_DDL) and not form.startswith("ALTER SESSION")
-    return Control(tuple(form.split()[0].split("|")), re.compile(_regex(form), re.I | re.S), run, defines)
+    verbs = tuple(form.split()[0].split("|"))
+    return Control(verbs, re.compile(_regex(form), re.I | re.S), run, defines, bool(_ACCOUNT_DDL.match(form)))
 
 
 def _regex(form: str) -> str:

@@ -34,7 +34,7 @@ def swap(cursor: Cursor, match: re.Match[str]) -> str:
     except BaseException:
         cursor.query("ROLLBACK")
         raise
-    with catalog.lock:
+    with catalog.transaction():
         catalog.grants.swap(a, b)
         for old, new in moves:
             catalog.rename_relation(old, (*a[:2], new))

@@ -100,7 +100,7 @@ class Server:
             port=self.port,
             user=user,
             private_key=(key or self.admin).private_der,
-            login_timeout=10,
+            login_timeout=60,
             platform_detection_timeout_seconds=0,
             **options,
         )
@@ -108,7 +108,7 @@ class Server:
     def connect_with(self, **options: Any) -> SnowflakeConnection:
         """A connection with nothing but the address filled in."""
         return snowflake.connector.connect(
-            account="local", host="localhost", port=self.port, login_timeout=10,
+            account="local", host="localhost", port=self.port, login_timeout=60,
             platform_detection_timeout_seconds=0, **options,
         )  # fmt: skip
 
