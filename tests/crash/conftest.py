@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerContext
@@ -222,6 +222,8 @@ def unwritten(engine: Engine, env_id: EnvId) -> list[str]:
     return sorted(str(resource) for resource in engine.observe(env_id) - planned)
 
 
-def left_of(stack: RunningStack, env_id: str) -> dict[str, list[str]]:
-    """What the systems themselves have of an environment, asked without the engine."""
-    return {system: names for system, names in inventory(stack.env, env_id).items() if names}
+def left_of(stack: RunningStack, env_ids: Iterable[str]) -> list[str]:
+    """What the systems themselves have of environments, asked without the engine."""
+    names = [name for found in inventory(stack.env).values() for name in found]
+    marks = {mark for env_id in env_ids for mark in (env_id, env_id.replace("-", "_"))}
+    return sorted(name for name in names if any(mark in name.lower() for mark in marks))

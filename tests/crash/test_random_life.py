@@ -13,14 +13,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.conftest import RunningStack
-from tests.crash.conftest import End, Service, Workers
+from tests.crash.conftest import End, Service, Workers, left_of
 from tests.crash.model import Model
 from tests.crash.use import leave_things
 from tests.crash.worker import DESTROY, PROVISION, AtNumber, Job, Never, Task
 
-from local.inventory import inventory
 from testenv.backends.aws import client
 from testenv.backends.registry import connect_reaper
 from testenv.config import Config
@@ -42,7 +48,12 @@ BOUNDARIES = 90
 
 SERVICES = ("postgres", "kafka", "snowflake", "aws")
 
+Killing = tuple[str, float] | None
+
 deaths = st.none() | st.integers(1, BOUNDARIES)
+kills = st.none() | st.none() | st.tuples(st.sampled_from(SERVICES), st.floats(0, 3))
+"""Which service is killed beside a worker, and after how many seconds."""
+
 numbers = st.integers(0, NAMES - 1)
 
 
@@ -72,19 +83,22 @@ class Lives(RuleBasedStateMachine):
         self.model = Model(reaper.engine.kinds["sandbox"], load_upkeep().lease_seconds, now)
         self.engine = replace(reaper.engine, clock=lambda: self.model.now)
         self.reaper = replace(reaper, engine=self.engine)
-        self.chance = random.Random(tag)
 
     # ---------------------------------------------------------------- rules
 
-    @rule(number=numbers, dies=deaths, kills=st.sampled_from((None, None, None, *SERVICES)))
-    def provision(self, number: int, dies: int | None, kills: str | None) -> None:
+    @initialize()
+    def one_is_there(self) -> None:
+        self._work(self.ids[0], PROVISION, None, None, refused="")
+
+    @rule(number=numbers, dies=deaths, kills=kills)
+    def provision(self, number: int, dies: int | None, kills: Killing) -> None:
         """Ask for an environment, or go on making it where a worker died."""
         env_id = self.ids[number]
         ours = self.model.state(env_id) in (None, State.REQUESTED, State.PROVISIONING, *ENDED)
         self._work(env_id, PROVISION, dies, kills, refused="" if ours else "Conflict")
 
-    @rule(number=numbers, dies=deaths, kills=st.sampled_from((None, None, None, *SERVICES)))
-    def destroy(self, number: int, dies: int | None, kills: str | None) -> None:
+    @rule(number=numbers, dies=deaths, kills=kills)
+    def destroy(self, number: int, dies: int | None, kills: Killing) -> None:
         """End an environment, or go on ending it."""
         env_id = self.ids[number]
         state = self.model.state(env_id)
@@ -156,9 +170,7 @@ class Lives(RuleBasedStateMachine):
             self._work(env_id, DESTROY, None, None, refused="")
         self.reap()
         self.the_ledger_says_what_the_model_says()
-        left = [name for names in inventory(self.world.stack.env).values() for name in names]
-        marks = {mark for env_id in self._every() for mark in (env_id, env_id.replace("-", "_"))}
-        assert [name for name in left if any(mark in name.lower() for mark in marks)] == []
+        assert left_of(self.world.stack, self._every()) == []
         assert not [life for life in self.engine.ledger.living() if str(life.env_id) in self._every()]
 
     # ---------------------------------------------------------------- parts
@@ -169,7 +181,7 @@ class Lives(RuleBasedStateMachine):
     def _ready(self) -> list[str]:
         return [env_id for env_id in self.ids if self.model.state(env_id) is State.READY]
 
-    def _work(self, env_id: str, tasks: tuple[Task, ...], dies: int | None, kills: str | None, refused: str) -> None:
+    def _work(self, env_id: str, tasks: tuple[Task, ...], dies: int | None, kills: Killing, refused: str) -> None:
         """Let a worker do `tasks` until it dies at its boundary number `dies`, a service being killed beside it.
 
         What may be tried again is, as Airflow does. `refused` is the class of the error that must come, if one must.
@@ -177,8 +189,8 @@ class Lives(RuleBasedStateMachine):
         conf = {"name": env_id.removeprefix("sbx-"), "kind": "sandbox", "owner": "a test"}
         job = Job(env_id, conf, tasks, AtNumber(dies) if dies else Never(), self.model.now)
         if kills:
-            service = self.world.service(kills)
-            killer = threading.Timer(self.chance.uniform(0, 3), service.kill)
+            service = self.world.service(kills[0])
+            killer = threading.Timer(kills[1], service.kill)
             killer.start()
         ends = self.world.workers.try_as_airflow_does(job)
         if kills:

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
-from tests.crash.conftest import End, Service, Workers
+from tests.conftest import RunningStack
+from tests.crash.conftest import End, Service, Workers, left_of
 from tests.crash.worker import At, HeldAt, Job, Task
 
-from local import envfile
-from local.inventory import inventory
 from testenv.core.admission import Admitted
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId
@@ -53,7 +52,13 @@ STEP_SECONDS = 90
 @pytest.mark.parametrize("round_", range(ROUNDS))
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
-    engine: Engine, workers: Workers, new_job: NewJob, service: Callable[[str], Service], name: str, round_: int
+    stack: RunningStack,
+    engine: Engine,
+    workers: Workers,
+    new_job: NewJob,
+    service: Callable[[str], Service],
+    name: str,
+    round_: int,
 ) -> None:
     """As many environments as there are steps, each at another step when the service dies, of provision and destroy."""
     chance = random.Random(f"{SEED}/{name}/{round_}")
@@ -70,7 +75,7 @@ def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
     scene.kill_at(moments[1], Action.DESTROY, jobs)
     scene.each(jobs, partial(destroy_wholly, engine))
     assert {engine.ledger.environment(EnvId(job.env_id)).state for job in jobs} == {State.DESTROYED}
-    assert not any(inventory(scene.environ).values())
+    assert left_of(stack, [job.env_id for job in jobs]) == []
 
 
 @dataclass(frozen=True)
@@ -137,10 +142,6 @@ class Scene:
 
     def _finish(self, job: Job) -> None:
         assert self.workers.try_as_airflow_does(job)[-1].error is None
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return envfile.read(self.service.home / "stack.env")
 
 
 def require_transient(end: End) -> bool:
