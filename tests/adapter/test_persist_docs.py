@@ -6,7 +6,19 @@ from dbt.tests.util import run_dbt, run_dbt_and_capture
 
 
 class TestPersistDocs(suite.BasePersistDocs):
-    """With Snowflake's names; the suite reads lower-case ones."""
+    """With Snowflake's names, where the suite reads lower-case ones; dbt-snowflake writes $ in comments as [$]."""
+
+    def _assert_common_comments(self, *comments):
+        for comment in comments:
+            for part in (
+                '"with double quotes"',
+                "'''abc123'''",
+                "\n",
+                "Some [$]lbl[$] labeled",
+                "/* comment */",
+                "--\n",
+            ):
+                assert part in comment
 
     def _assert_has_table_comments(self, table_node):
         comments = [table_node["metadata"]["comment"], *(table_node["columns"][c]["comment"] for c in ("ID", "NAME"))]

@@ -47,8 +47,8 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return exp.to_identifier(node.name.upper(), quoted=True)
         case exp.Div():
             return _divide(node)
-        case exp.ConvertTimezone() if not node.args.get("source_tz") and node.args["target_tz"].name.upper() == "UTC":
-            return exp.cast(node.args["timestamp"], "TIMESTAMPTZ", dialect="duckdb")  # AT TIME ZONE would lose the zone
+        case exp.ConvertTimezone() if not node.args.get("source_tz"):
+            return _to_zone(node)
         case exp.HashAgg():
             return _hash_agg(node)
         case exp.TableFromRows() if _calls_query_history(node.this):
@@ -66,6 +66,13 @@ def _context(node: Expr, session: Session) -> Expr:
     if isinstance(node.parent, exp.Select):
         return exp.alias_(shown, f"{node.sql('snowflake').upper().removesuffix('()')}()", quoted=True)
     return shown
+
+
+def _to_zone(node: exp.ConvertTimezone) -> Expr:
+    """To UTC, which is every session's zone; in any other, the offset that the value keeps would be lost."""
+    if node.args["target_tz"].name.upper() != "UTC":
+        raise errors.unsupported("CONVERT_TIMEZONE to a zone other than UTC without the zone that it is from")
+    return exp.cast(node.args["timestamp"], "TIMESTAMPTZ", dialect="duckdb")
 
 
 def _divide(node: exp.Div) -> Expr:

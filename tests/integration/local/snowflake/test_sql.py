@@ -270,3 +270,35 @@ def test_warehouses_and_monitors(admin: Sql, name: str) -> None:
     admin(f"DROP RESOURCE MONITOR M_{name}")
     with refused(2043):
         admin(f"USE WAREHOUSE W_{name}")
+
+
+def test_convert_timezone_to_utc_keeps_the_instant(admin: Sql, db: str) -> None:
+    """As Snowflake: a TIMESTAMP_TZ of the same instant. Another zone, which needs its offset kept, is refused here."""
+    moment = "'2020-01-01 00:00:00 +0100'::TIMESTAMP_TZ"
+    assert admin.types(f"SELECT CONVERT_TIMEZONE('UTC', {moment}) AS a") == ["TIMESTAMP_TZ"]
+    assert admin.value(f"SELECT CONVERT_TIMEZONE('UTC', {moment})::TIMESTAMP_NTZ::VARCHAR AS a").startswith(
+        "2019-12-31 23:00"
+    )
+    with refused(2, "CONVERT_TIMEZONE"):
+        admin(f"SELECT CONVERT_TIMEZONE('America/New_York', {moment}) AS a")
+
+
+def test_a_column_is_dropped(admin: Sql, db: str) -> None:
+    """As Snowflake."""
+    admin("CREATE TABLE t (a NUMBER, b NUMBER)")
+    admin("ALTER TABLE t DROP COLUMN b")
+    assert [row[0] for row in admin("DESCRIBE TABLE t")] == ["A"]
+
+
+def test_a_dynamic_table_is_renamed(admin: Sql, db: str) -> None:
+    """As Snowflake: it keeps its kind, its query and its grants."""
+    admin("CREATE WAREHOUSE IF NOT EXISTS w_renames")
+    admin("CREATE TABLE t AS SELECT 1 AS a")
+    admin("CREATE DYNAMIC TABLE d TARGET_LAG = '1 minute' WAREHOUSE = w_renames AS SELECT a FROM t")
+    admin("ALTER DYNAMIC TABLE d RENAME TO e")
+    assert [row["name"] for row in admin.dicts("SHOW DYNAMIC TABLES IN DATABASE " + db)] == ["E"]
+    admin("INSERT INTO t VALUES (2)")
+    admin("ALTER DYNAMIC TABLE e REFRESH")
+    assert admin.value("SELECT count(*) FROM e") == 2
+    with refused(2003):
+        admin("SELECT * FROM d")
