@@ -128,7 +128,14 @@ class Service:
 
     def kill(self) -> None:
         """SIGKILL it."""
-        process = psutil.Process(self.pid)
+        self._kill(psutil.Process(self.pid))
+
+    def kill_child(self, named: str) -> None:
+        """SIGKILL one of the processes it has started, one with `named` in its title if there is one."""
+        children = psutil.Process(self.pid).children()
+        self._kill(next((child for child in children if named in title_of(child)), children[0]))
+
+    def _kill(self, process: psutil.Process) -> None:
         self.dead = [process, *process.children(recursive=True)]
         process.kill()
 
@@ -155,6 +162,14 @@ class Service:
     @property
     def _site(self) -> Site:
         return Stack(self.home).site
+
+
+def title_of(process: psutil.Process) -> str:
+    """Its command line, or what it has put in its place; empty when it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 @pytest.fixture

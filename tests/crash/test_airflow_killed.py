@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from tests.conftest import RunningStack
-from tests.crash.conftest import Service, left_of
+from tests.crash.conftest import Service, left_of, title_of
 from tests.e2e.conftest import Client
 
 from testenv.core.lifecycle import State
@@ -129,7 +129,7 @@ def processes_of(task_id: str, scheduler: psutil.Process) -> list[psutil.Process
     [task] = [
         process
         for process in scheduler.children(recursive=True)
-        if f"airflow task runner: provision_env {task_id}" in title(process)
+        if f"airflow task runner: provision_env {task_id}" in title_of(process)
     ]
     watcher = task.parent()
     assert watcher
@@ -139,11 +139,4 @@ def processes_of(task_id: str, scheduler: psutil.Process) -> list[psutil.Process
 
 
 def workers_of(scheduler: psutil.Process) -> list[psutil.Process]:
-    return [child for child in scheduler.children() if "airflow worker" in title(child)]
-
-
-def title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it has ended
-        return ""
+    return [child for child in scheduler.children() if "airflow worker" in title_of(child)]

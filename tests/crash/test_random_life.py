@@ -37,7 +37,7 @@ from testenv.core.reap import Why
 from testenv.core.upkeep import load_upkeep
 
 SEQUENCES = int(os.environ.get("TESTENV_CRASH_SEQUENCES", "2"))
-STEPS = int(os.environ.get("TESTENV_CRASH_STEPS", "15"))
+STEPS = int(os.environ.get("TESTENV_CRASH_STEPS", "30"))
 SEED = int(os.environ.get("TESTENV_CRASH_SEED", random.randrange(10**6)))
 
 NAMES = 3
