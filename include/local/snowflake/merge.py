@@ -53,5 +53,9 @@ def _refuse_duplicates(merge: exp.Merge, connection: DuckDBPyConnection, params:
     joined = f"{target.sql('duckdb')} JOIN {source.sql('duckdb')} ON ({merge.args['on'].sql('duckdb')}){acting}"
     row = exp.column("rowid", table=exp.to_identifier(target.alias_or_name, quoted=True)).sql("duckdb")
     query = f"SELECT 1 FROM {joined} GROUP BY {row} HAVING count(*) > 1 LIMIT 1"
-    if not merge.find(exp.Placeholder) and connection.execute(query).fetchone():
+    if any(c is not None and c.find(exp.Placeholder) for c in conditions):
+        raise errors.unsupported("MERGE with bind variables in WHEN … AND conditions")
+    # Those of the source and of ON come first in the statement, so they are the first of its parameters.
+    bound = sum(1 for part in (source, merge.args["on"]) for _ in part.find_all(exp.Placeholder))
+    if connection.execute(query, params[:bound] if isinstance(params, (list, tuple)) else params).fetchone():
         raise errors.error("Duplicate row detected during DML action", 100090, "42P18")

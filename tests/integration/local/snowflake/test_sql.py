@@ -302,3 +302,18 @@ def test_a_dynamic_table_is_renamed(admin: Sql, db: str) -> None:
     assert admin.value("SELECT count(*) FROM e") == 2
     with refused(2003):
         admin("SELECT * FROM d")
+
+
+def test_merge_with_bind_variables_refuses_duplicates(admin: Sql, db: str) -> None:
+    """As Snowflake: two source rows for one target row, whether or not the statement has bind variables."""
+    admin("CREATE TABLE t AS SELECT 1 AS a, 0 AS b")
+    admin("CREATE TABLE s AS SELECT 1 AS a, 5 AS n UNION ALL SELECT 1, 7")
+    merge = (
+        "MERGE INTO t USING (SELECT * FROM s WHERE n > ?) s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = s.n + ? "
+        "WHEN NOT MATCHED THEN INSERT (a, b) VALUES (s.a, ?)"
+    )
+    with admin.connection.cursor() as cursor:
+        with refused(100090):
+            cursor.execute(merge, (0, 1, 2), _force_qmark_paramstyle=True)
+        cursor.execute(merge, (6, 1, 2), _force_qmark_paramstyle=True)
+    assert admin("SELECT a, b FROM t") == [(1, 8)]
