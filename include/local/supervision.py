@@ -195,7 +195,7 @@ def _program_section(program: Program) -> dict[str, object]:
         "autostart": "false",
         "autorestart": "true",
         "startsecs": 2,
-        "startretries": 3,
+        "startretries": 30,  # each a second later than the last: what a part needs may be away for minutes
         "stopsignal": program.stop_signal,
         "stopasgroup": "true",
         "killasgroup": "true",
