@@ -1,3 +1,4 @@
+import pytest
 from dbt.tests.adapter.simple_snapshot import (
     new_record_check_mode,
     new_record_dbt_valid_to_current,
@@ -6,6 +7,19 @@ from dbt.tests.adapter.simple_snapshot import (
     test_snapshot,
     test_various_configs,
 )
+
+
+class _OneStatementAtATime:
+    """Those suites send several statements at once, which Snowflake refuses as well."""
+
+    @pytest.fixture(autouse=True)
+    def one_statement_at_a_time(self, project, monkeypatch):
+        run = project.run_sql
+
+        def run_each(sql, fetch=None):
+            return [run(statement, fetch=fetch) for statement in sql.split(";") if statement.strip()][-1]
+
+        monkeypatch.setattr(project, "run_sql", run_each)
 
 
 class TestSnapshot(test_snapshot.BaseSimpleSnapshot):
@@ -44,21 +58,21 @@ class TestNewColumnWithDeletes(test_ephemeral_snapshot_hard_deletes.BaseSnapshot
     pass
 
 
-class TestColumnNames(test_various_configs.BaseSnapshotColumnNames):
+class TestColumnNames(_OneStatementAtATime, test_various_configs.BaseSnapshotColumnNames):
     pass
 
 
-class TestColumnNamesFromDbtProject(test_various_configs.BaseSnapshotColumnNamesFromDbtProject):
+class TestColumnNamesFromDbtProject(_OneStatementAtATime, test_various_configs.BaseSnapshotColumnNamesFromDbtProject):
     pass
 
 
-class TestInvalidColumnNames(test_various_configs.BaseSnapshotInvalidColumnNames):
+class TestInvalidColumnNames(_OneStatementAtATime, test_various_configs.BaseSnapshotInvalidColumnNames):
     pass
 
 
-class TestDbtValidToCurrent(test_various_configs.BaseSnapshotDbtValidToCurrent):
+class TestDbtValidToCurrent(_OneStatementAtATime, test_various_configs.BaseSnapshotDbtValidToCurrent):
     pass
 
 
-class TestMultiUniqueKey(test_various_configs.BaseSnapshotMultiUniqueKey):
+class TestMultiUniqueKey(_OneStatementAtATime, test_various_configs.BaseSnapshotMultiUniqueKey):
     pass

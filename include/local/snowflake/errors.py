@@ -51,6 +51,7 @@ def no_current(what: str) -> ProgrammingError:
 
 
 _PATTERNS = (
+    (r"\. Line (\d+), Col: (\d+)\.", "syntax error line {0} at position {1}.", 1003, "42000"),
     (r"NOT NULL constraint failed: ([\w.]+)", "NULL result in a non-nullable column", 100072, "22000"),
     (r"Division by zero", "Division by zero", 100051, "22012"),
     (r'(?:Table|View) with name "?([\w.$]+)"? does not exist', "Object '{0}' does not exist or not authorized.", 2003,

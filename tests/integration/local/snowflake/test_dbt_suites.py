@@ -8,7 +8,7 @@ from tests.integration.local.snowflake.support import running_server
 SELECTED = (
     "test_basic.py::TestIncremental",
     "test_grants.py::TestModelGrants",
-    "test_simple_snapshot.py::TestColumnNames",
+    "test_simple_snapshot.py::TestSnapshot::test_inserts_are_captured_by_snapshot",
     "test_completeness.py",
 )
 
