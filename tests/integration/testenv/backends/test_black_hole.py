@@ -93,6 +93,7 @@ def asked(port: int) -> Iterator[dict[str, tuple[float, BaseException | None]]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "x")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        patch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the first credentials it has found
         patch.setattr(aws, "READ_SECONDS", 3)  # thirty in fact: that the bound follows is what is shown
         with ThreadPoolExecutor(len(clients)) as pool:
             yield dict(zip(clients, pool.map(ask, clients.values()), strict=True))
