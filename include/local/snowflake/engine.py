@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from fakesnow import info_schema, macros
+from fakesnow import info_schema
+from fakesnow import macros as fakesnow_macros
 from fakesnow.transforms import show, stage
 
-from local.snowflake import errors, information_schema, recovery
+from local.snowflake import errors, information_schema, macros, recovery
 from local.snowflake.catalog import AccountObject, Catalog
 from local.snowflake.history import History
 from local.snowflake.names import literal, quote
@@ -173,7 +174,8 @@ class Engine:
         self.connection.execute(f"ATTACH {literal(str(self.folder / 'account.duckdb'))} AS _fs_global")
         self.connection.execute(info_schema.fs_global_creation_sql())
         self.connection.execute(show.fs_global_creation_sql())
-        self.connection.execute(macros.creation_sql("memory"))  # for sessions that have no current database
+        self.connection.execute(fakesnow_macros.creation_sql("memory"))  # for sessions that have no current database
+        self.connection.execute(macros.SQL)
 
     def _attach_databases(self) -> None:
         for item in self.catalog.objects("DATABASE"):
@@ -195,7 +197,7 @@ class Engine:
     def _create_views(connection: duckdb.DuckDBPyConnection, name: str) -> None:
         connection.execute(info_schema.per_db_creation_sql(name))
         connection.execute(information_schema.database_sql(name))
-        connection.execute(macros.creation_sql(name))
+        connection.execute(fakesnow_macros.creation_sql(name))
 
 
 def _unlink(path: Path) -> None:

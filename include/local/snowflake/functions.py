@@ -46,7 +46,13 @@ def rewrite(node: Expr, session: Session) -> Expr:
         case exp.Identifier() if not node.args.get("quoted") and node.name.lower() in _RESERVED:
             return exp.to_identifier(node.name.upper(), quoted=True)
         case exp.Div():
-            return _divide(node)
+            return _divide(node, session)
+        case exp.Window() if isinstance(node.this, exp.Avg):
+            return _average(node, session)
+        case exp.Avg() if not _in_pivot(node):
+            return _average(node, session)
+        case exp.DateTrunc() | exp.TimestampTrunc() if not isinstance(node.this, exp.Placeholder):
+            return _date_trunc(node, session)
         case exp.ConvertTimezone() if not node.args.get("source_tz"):
             return _to_zone(node)
         case exp.HashAgg():
@@ -68,6 +74,25 @@ def _context(node: Expr, session: Session) -> Expr:
     return shown
 
 
+def _named(value: Expr, original: Expr) -> Expr:
+    """What stands for a column of a query keeps the column's name, which is its text."""
+    if isinstance(original.parent, exp.Select) and original.arg_key == "expressions":
+        return exp.alias_(value, original.sql("snowflake").upper(), quoted=True)
+    return value
+
+
+def _macro(name: str, *arguments: Expr) -> Expr:
+    """A call of one of the macros of ``macros``."""
+    place = [exp.to_identifier(part, quoted=True) for part in ("memory", "main")]
+    return exp.Dot.build([*place, exp.Anonymous(this=name, expressions=list(arguments))])
+
+
+def _date_trunc(node: exp.DateTrunc | exp.TimestampTrunc, session: Session) -> Expr:
+    """A DATE stays one; DuckDB makes it a TIMESTAMP."""
+    value = node.this.transform(rewrite, session=session)  # as what is replaced is not walked further
+    return _named(_macro("_date_trunc", exp.Literal.string(node.args["unit"].name), value), node)
+
+
 def _to_zone(node: exp.ConvertTimezone) -> Expr:
     """To UTC, which is every session's zone; in any other, the offset that the value keeps would be lost."""
     if node.args["target_tz"].name.upper() != "UTC":
@@ -75,15 +100,30 @@ def _to_zone(node: exp.ConvertTimezone) -> Expr:
     return exp.cast(node.args["timestamp"], "TIMESTAMPTZ", dialect="duckdb")
 
 
-def _divide(node: exp.Div) -> Expr:
-    """A zero divisor is an error in Snowflake; DuckDB gives infinity or NULL."""
-    divisor = node.expression
-    if (isinstance(divisor, exp.Literal) and divisor.name.strip("0.")) or isinstance(divisor, exp.Case):
-        return node
-    zero = exp.EQ(this=exp.paren(divisor.copy()), expression=exp.Literal.number(0))
-    failing = exp.Case().when(zero, exp.Anonymous(this="error", expressions=[exp.Literal.string("Division by zero")]))
-    node.set("expression", failing.else_(divisor.copy()))
-    return node
+def _divide(node: exp.Div, session: Session) -> Expr:
+    """A quotient of NUMBERs is one, and a zero divisor an error; DuckDB gives a DOUBLE, and infinity or NULL."""
+    a, b = (side.transform(rewrite, session=session) for side in (node.this, node.expression))
+    quotient = exp.Div(this=a, expression=_macro("_divisor", b))
+    if node.find(exp.Placeholder):  # its type would be guessed from the scale that is wanted
+        return _named(quotient, node)
+    return _named(_macro("_quotient", quotient, a.copy(), b.copy()), node)
+
+
+def _average(node: Expr, session: Session) -> Expr:
+    """AVG of a NUMBER is one, as a quotient is. ``node`` is the call, or the window that it is called over."""
+    name = node.copy()
+    average = node.this if isinstance(node, exp.Window) else node
+    for part in [*average.iter_expressions(), *node.iter_expressions()]:
+        if part is not average:
+            part.replace(part.transform(rewrite, session=session))
+    argument = average.this.expressions[0] if isinstance(average.this, exp.Distinct) else average.this
+    typed = argument.copy() if isinstance(node, exp.Window) else exp.Min(this=argument.copy())
+    name.parent, name.arg_key = node.parent, node.arg_key
+    return _named(_macro("_quotient", node.copy(), typed, exp.Literal.number(1)), name)
+
+
+def _in_pivot(call: Expr) -> bool:
+    return isinstance(call.find_ancestor(exp.Select, exp.Pivot), exp.Pivot)
 
 
 def _hash_agg(node: exp.HashAgg) -> Expr:
@@ -95,9 +135,7 @@ def _hash_agg(node: exp.HashAgg) -> Expr:
     total = exp.Anonymous(this="sum", expressions=[exp.Anonymous(this="hash", expressions=arguments)])
     folded = exp.Mod(this=total, expression=exp.Literal.number(_HASH_MODULUS))
     value = exp.cast(exp.func("coalesce", folded, exp.Literal.number(0)), "BIGINT", dialect="duckdb")
-    if isinstance(node.parent, exp.Select):
-        return exp.alias_(value, node.sql("snowflake").upper(), quoted=True)
-    return value
+    return _named(value, node)
 
 
 def _calls_query_history(call: Expr) -> bool:

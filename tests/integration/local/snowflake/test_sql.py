@@ -31,6 +31,62 @@ def test_division_by_zero_is_an_error(admin: Sql, expression: str) -> None:
     assert admin("SELECT a / NULLIF(b, 0) AS x, 3 / 2 AS y FROM (SELECT 1 AS a, 0 AS b)") == [(None, 1.5)]
 
 
+@pytest.mark.parametrize(
+    ("expression", "scale", "value"),
+    [
+        ("1 / 3", 6, "0.333333"),
+        ("i / 2", 6, "1.500000"),
+        ("-2 / i", 6, "-0.666667"),
+        ("1 / 2000000", 6, "0.000001"),
+        ("n / i", 8, "3.41666667"),
+        ("n / 0.01", 8, "1025.00000000"),
+        ("e / i", 12, "0.333333333333"),
+        ("w / i", 14, "0.33333333333333"),
+        ("n / i / i", 12, "1.138888890000"),
+        ("sum(n) / count(*)", 8, "10.25000000"),
+        ("avg(i)", 6, "3.000000"),
+        ("avg(DISTINCT n)", 8, "10.25000000"),
+        ("avg(i / 7)", 12, "0.428571000000"),
+        ("avg(i) / 7", 12, "0.428571428571"),
+        ("DIV0(i, 0)", 6, "0.000000"),
+    ],
+)
+def test_quotients_and_averages_of_numbers(admin: Sql, db: str, expression: str, scale: int, value: str) -> None:
+    """As Snowflake: a NUMBER of scale max(s, min(s + 6, 12)), halves rounded away from zero."""
+    admin("CREATE TABLE t (i NUMBER, n NUMBER(10,2), e NUMBER(10,8), w NUMBER(20,14))")
+    admin("INSERT INTO t VALUES (3, 10.25, 1, 1)")
+    admin(f"CREATE TABLE q AS SELECT {expression} AS x FROM t{'' if '(' in expression else ' WHERE i > 0'}")
+    assert admin("DESCRIBE TABLE q")[0][1] == f"NUMBER(38,{scale})"
+    assert admin("SELECT x FROM q") == [(decimal.Decimal(value),)]
+
+
+def test_quotients_and_averages_of_floats(admin: Sql, db: str) -> None:
+    """As Snowflake: one FLOAT makes it a FLOAT; NULL stays NULL; names are the text of the expression."""
+    admin("CREATE TABLE t AS SELECT 1 AS i, 4::FLOAT AS f UNION ALL SELECT NULL, NULL")
+    query = "SELECT i / f, f / i, AVG(f), AVG(i) OVER (PARTITION BY f) FROM t GROUP BY i, f ORDER BY i / f NULLS LAST"
+    assert admin.types(query) == ["REAL", "REAL", "REAL", "FIXED"]
+    assert admin(query) == [(0.25, 4.0, 4.0, decimal.Decimal(1)), (None, None, None, None)]
+    assert list(admin.dicts("SELECT i / f, AVG(f) FROM t GROUP BY ALL")[0]) == ["I / F", "AVG(F)"]
+    with admin.connection.cursor() as cursor:
+        assert cursor.execute("SELECT 1 / ? AS x", (4,), _force_qmark_paramstyle=True).fetchall() == [(0.25,)]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [("d", "DATE"), ("CURRENT_DATE", "DATE"), ("t", "TIMESTAMP_NTZ"), ("DATE_TRUNC('week', d)", "DATE"),
+     ("z", "TIMESTAMP_TZ"), ("'2024-02-29'", "TIMESTAMP_NTZ")],
+)  # fmt: skip
+def test_date_trunc_keeps_the_type(admin: Sql, db: str, value: str, kind: str) -> None:
+    """As Snowflake, in a query, a view and a grouping."""
+    admin("CREATE TABLE s AS SELECT '2024-02-29'::DATE AS d, '2024-02-29 12:00:00'::TIMESTAMP_NTZ AS t, "
+          "'2024-02-29 12:00:00 +0000'::TIMESTAMP_TZ AS z")  # fmt: skip
+    admin(f"CREATE VIEW v AS SELECT DATE_TRUNC('month', {value}) AS m FROM s")
+    grouped = f"SELECT DATE_TRUNC(month, {value}), count(*) FROM s GROUP BY DATE_TRUNC(month, {value})"
+    assert [admin.types("SELECT m FROM v")[0], admin.types(grouped)[0]] == [kind, kind]
+    if "CURRENT" not in value:
+        assert str(admin.value("SELECT m FROM v")).startswith("2024-02-01")
+
+
 def test_hash_agg_ignores_order_and_counts_duplicates(admin: Sql, db: str) -> None:
     """As Snowflake, but for the value itself, which differs."""
     admin("CREATE TABLE a AS SELECT 1 AS x, 'é' AS y UNION ALL SELECT 2, NULL UNION ALL SELECT 2, NULL")
