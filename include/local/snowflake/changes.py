@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from fakesnow.transforms import upper_case_unquoted_identifiers
 from sqlglot import Expr, exp
 
+from local.snowflake import information_schema
 from local.snowflake.grants import Grant
 from local.snowflake.privileges import is_temporary, table_name, target_of
 from local.snowflake.session import Session
@@ -112,6 +113,9 @@ def apply(change: Change | None, session: Session) -> None:
             case Renamed(kind, old, new):
                 catalog.grants.rename(kind, old, new)
                 catalog.rename_relation(old, new)
+                information_schema.forget(catalog, *new)
+                information_schema.copy(catalog, old, new)
+                information_schema.forget(catalog, *old)
                 _rename_loads(session, old, new)
             case Altered(name):
                 catalog.touch_relation(name)

@@ -1,6 +1,7 @@
-"""CLONE of a database or a schema. A physical copy here: it costs time and disk by the size of the source."""
+"""CLONE of a database, a schema or a table. A physical copy here: it costs time and disk by the size of the source."""
 
 import re
+import uuid
 
 import sqlglot
 from duckdb import DuckDBPyConnection
@@ -9,7 +10,7 @@ from sqlglot import exp
 from local.snowflake import information_schema
 from local.snowflake.catalog import SCHEMA
 from local.snowflake.engine import Engine
-from local.snowflake.names import quote
+from local.snowflake.names import literal, quote
 
 
 def fill_database(engine: Engine, source: str, target: str) -> None:
@@ -69,16 +70,55 @@ def copy_metadata(engine: Engine, source: tuple[str, ...], target: tuple[str, ..
         information_schema.copy(catalog, source, target)
 
 
+def table_ddl(connection: DuckDBPyConnection, table: tuple[str, ...]) -> str | None:
+    """DuckDB's text of the CREATE TABLE; None if there is no such table."""
+    found = connection.execute(
+        "SELECT sql FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", [*table]
+    ).fetchone()
+    return found and str(found[0])
+
+
+def copy_table(
+    connection: DuckDBPyConnection, ddl: str, source: tuple[str, ...], target: tuple[str, ...], *, rows: bool = True
+) -> None:
+    """Create a table by the DDL of another, with its comments and its rows."""
+    place, kind = quote(*target), "TEMPORARY TABLE" if target[0] == "temp" else "TABLE"
+    start = f"CREATE {kind} {place}("
+    connection.execute(re.sub(r"^CREATE .*?TABLE .*?\(", lambda _: start, ddl, count=1, flags=re.S))
+    (comment,) = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", [*source]
+    ).fetchall()[0]
+    if comment is not None:
+        connection.execute(f"COMMENT ON TABLE {place} IS {literal(comment)}")
+    comments = connection.execute(
+        "SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL "
+        "AND (database_name, schema_name, table_name) = (?, ?, ?)", [*source]).fetchall()  # fmt: skip
+    for column, comment in comments:
+        connection.execute(f"COMMENT ON COLUMN {quote(*target, column)} IS {literal(comment)}")
+    if rows:
+        connection.execute(f"INSERT INTO {place} SELECT * FROM {quote(*source)}")
+
+
+def rebuild(connection: DuckDBPyConnection, table: tuple[str, ...], ddl: str) -> None:
+    """Replace a table by one of another DDL, with the same columns and rows, at one instant."""
+    between = (*table[:2], f"REBUILT_{uuid.uuid4().hex}")
+    connection.begin()
+    try:
+        copy_table(connection, ddl, table, between)
+        connection.execute(f"DROP TABLE {quote(*table)}")
+        connection.execute(f"ALTER TABLE {quote(*between)} RENAME TO {quote(table[2])}")
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
 def _copy_tables(connection: DuckDBPyConnection, source: tuple[str, ...], target: tuple[str, ...]) -> None:
     tables = connection.execute(
         "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ? AND schema_name = ?", [*source]
     ).fetchall()
     for name, ddl in tables:
-        place = quote(*target, name)
-        connection.execute(
-            re.sub(r"^CREATE TABLE .*?\(", lambda _, p=place: f"CREATE TABLE {p}(", ddl, count=1, flags=re.S)
-        )
-        connection.execute(f"INSERT INTO {place} SELECT * FROM {quote(*source, name)}")
+        copy_table(connection, ddl, (*source, name), (*target, name))
 
 
 def _copy_views(connection: DuckDBPyConnection, source: tuple[str, ...], target: tuple[str, ...]) -> None:

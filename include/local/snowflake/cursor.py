@@ -16,14 +16,27 @@ from snowflake.connector.errors import Error
 from sqlglot import Expr, exp
 from sqlglot.tokens import TokenType
 
-from local.snowflake import changes, copy_into, errors, functions, merge, privileges, temporary, visibility
+from local.snowflake import (
+    changes,
+    clone,
+    copy_into,
+    errors,
+    functions,
+    information_schema,
+    lengths,
+    merge,
+    privileges,
+    temporary,
+    visibility,
+)
 from local.snowflake.history import Query
-from local.snowflake.names import literal
+from local.snowflake.names import literal, quote
 from local.snowflake.pipeline import Pipeline
 from local.snowflake.session import Session
 
 SUCCESS = "SELECT 'Statement executed successfully.' AS status"
 _ATTEMPTS = 8
+_QUERIES = (TokenType.SELECT, TokenType.WITH)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment, exp.TruncateTable)
 _COMMANDS = ("PARAMETERS", "USER FUNCTIONS")  # the SHOW statements that sqlglot cannot parse and fakesnow can run
 _KEYS = (
@@ -40,7 +53,8 @@ def bare(command: str) -> str:
     """A statement without comments around it and semicolons after it.
 
     Raises:
-        ProgrammingError: 8 if there is more than one statement.
+        ProgrammingError: 8 if there is more than one statement; 2 if it could make a name with an apostrophe, as
+            fakesnow writes names between apostrophes into SQL that runs without a check of privileges.
     """
     tokens = sqlglot.tokenize(command, read="snowflake")
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
@@ -49,7 +63,16 @@ def bare(command: str) -> str:
         raise errors.error(
             f"Actual statement count {count + 1} did not match the desired statement count 1.", 8, "0A000"
         )
+    if tokens and tokens[0].token_type not in _QUERIES:
+        for token in tokens:
+            if token.token_type is TokenType.IDENTIFIER:
+                _refuse_apostrophe(token.text)
     return command[tokens[0].start : tokens[-1].end + 1] if tokens else ""
+
+
+def _refuse_apostrophe(name: str) -> None:
+    if "'" in name:
+        raise errors.unsupported("a name with an apostrophe")
 
 
 class Cursor(FakeSnowflakeCursor):
@@ -170,6 +193,7 @@ class Cursor(FakeSnowflakeCursor):
             return [merge.prepare(expression)]
         if isinstance(expression, exp.Create) and isinstance(expression.this, exp.Schema):
             _strip_keys(expression.this)
+            lengths.enforce(expression.this)
             if self._is_typed_ctas(expression):
                 return self._split_typed_ctas(expression)
         return super()._transform_explode(expression)
@@ -193,6 +217,7 @@ class Cursor(FakeSnowflakeCursor):
         expression = temporary.rewrite(expression, self.session)
         expression = expression.transform(functions.rewrite, session=self.session)
         transformed = super()._transform(Pipeline(expression), params).tree
+        _escape_comment(transformed)
         if isinstance(self._change, changes.Created) and self._change.kind == "VIEW":
             self._change = replace(self._change, definition=transformed.sql("duckdb"))
         if shown is not None and isinstance(transformed, exp.Select):
@@ -221,12 +246,74 @@ class Cursor(FakeSnowflakeCursor):
                 super()._execute(counts)
             case exp.Copy():
                 self.reply(copy_into.run(self, transformed))
+            case exp.Create() if (original := _copied_from(transformed)) is not None:
+                self._copy_table(transformed, original)
             case exp.Create() if transformed.find(exp.TemporaryProperty) and transformed.kind in ("TABLE", "VIEW"):
                 self._create_temporary(transformed, params)
+            case exp.Alter():
+                self._alter(transformed, params)
             case _:
                 super()._execute(transformed, params)
-                if isinstance(transformed, (exp.Comment, exp.Alter)):
+                if isinstance(transformed, exp.Comment):
                     super()._execute(sqlglot.parse_one(SUCCESS, read="duckdb"))
+
+    def _copy_table(self, create: exp.Create, original: exp.Table) -> None:
+        """CREATE TABLE … LIKE, and CREATE TABLE … CLONE with the rows."""
+        catalog = self.session.engine.catalog
+        created = privileges.target_of(create)
+        source, target = (privileges.table_name(table, self.session) for table in (original, created))
+        self.reply(status(f"Table {target[2].rpartition('.')[2]} successfully created."))
+        connection, exists = self._duck_conn, clone.table_ddl(self._duck_conn, target) is not None
+        if exists and (create.args.get("exists") or (create.args.get("replace") and source == target)):
+            return
+        ddl = clone.table_ddl(connection, source)
+        if ddl is None:
+            raise errors.missing("Table", privileges.quote_plain(source))
+        connection.begin()
+        try:
+            if exists and create.args.get("replace"):
+                connection.execute(f"DROP TABLE {quote(*target)}")
+            clone.copy_table(connection, ddl, source, target, rows=bool(create.args.get("clone")))
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        with catalog.transaction():
+            information_schema.forget(catalog, *target)
+            information_schema.copy(catalog, source, target)
+            if comment := create.args.get("table_comment"):
+                catalog.rows(info_schema.insert_table_comment_sql(*target, comment[1]))
+        if target[0] != "temp":
+            changes.forget_loads(self.session, target)
+
+    def _alter(self, alter: exp.Alter, params: Any) -> None:
+        """Also hold the new length of a column, for which DuckDB has to write the table anew."""
+        action = next(iter(alter.args.get("actions") or []), None)
+        if isinstance(action, exp.AlterColumn) and self._lengthened(alter, action):
+            return
+        super()._execute(alter, params)
+        if isinstance(action, exp.ColumnDef) and (limit := lengths.limit_of(action.kind)):
+            table = privileges.table_name(alter.this, self.session)
+            ddl = str(clone.table_ddl(self._duck_conn, table))
+            clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
+        elif isinstance(action, exp.RenameColumn):
+            table, new = privileges.table_name(alter.this, self.session), action.args["to"].name
+            information_schema.rename_column(self.session.engine.catalog, table, action.this.name, new)
+        self.reply(SUCCESS)
+
+    def _lengthened(self, alter: exp.Alter, action: exp.AlterColumn) -> bool:
+        """Give a column of a limited length another one; False if it is not limited, or to have another type."""
+        table, sizes = privileges.table_name(alter.this, self.session), alter.args.get("text_lengths")
+        ddl = clone.table_ddl(self._duck_conn, table) if sizes else None
+        old, new = ddl and lengths.held(ddl, action.name), lengths.limit_of(action.args.get("dtype"))
+        if ddl is None or not old:
+            return False
+        if new and new < old:
+            raise errors.unsupported("a shorter VARCHAR for a column")
+        clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, new))
+        self.session.engine.catalog.rows(info_schema.insert_text_lengths_sql(*table, sizes))
+        self.reply(SUCCESS)
+        return True
 
     def _create_temporary(self, create: exp.Create, params: Any) -> None:
         """Without the load history that fakesnow would look for, which DuckDB's temporary catalog cannot hold."""
@@ -278,11 +365,32 @@ class Cursor(FakeSnowflakeCursor):
         )
 
 
+def _escape_comment(statement: Expr) -> None:
+    """fakesnow puts the comment of a CREATE between quotes as it is, and None for any with other properties."""
+    if found := statement.args.pop("table_comment", None):
+        table, comment = found
+        if comment is not None:
+            statement.args["table_comment"] = (table, comment.replace("'", "''"))
+
+
+def _copied_from(create: exp.Create) -> exp.Table | None:
+    """The table that a new one is to be like, or a clone of."""
+    if create.args.get("clone"):
+        return create.args["clone"].this
+    properties = create.args.get("properties")
+    like = properties and properties.find(exp.LikeProperty)
+    return like.this if like else None
+
+
 def fakesnow_identifier(node: Expr, params: Any) -> Expr:
     """IDENTIFIER('a.b') as the table it names."""
     from fakesnow.transforms import identifier
 
-    return identifier(node, params)
+    found = identifier(node, params)
+    if found is not node:
+        for part in found.find_all(exp.Identifier):
+            _refuse_apostrophe(part.name)
+    return found
 
 
 def _refuse_commands(statement: Expr) -> None:

@@ -52,7 +52,8 @@ def no_current(what: str) -> ProgrammingError:
 
 _PATTERNS = (
     (r"\. Line (\d+), Col: (\d+)\.", "syntax error line {0} at position {1}.", 1003, "42000"),
-    (r"NOT NULL constraint failed: ([\w.]+)", "NULL result in a non-nullable column", 100072, "22000"),
+    (r"NOT NULL constraint failed: ", "NULL result in a non-nullable column", 100072, "22000"),
+    (r"(String '.*' is too long and would be truncated)", "{0}", 100078, "22000"),
     (r"Division by zero", "Division by zero", 100051, "22012"),
     (r'(?:Table|View) with name "?([\w.$]+)"? does not exist', "Object '{0}' does not exist or not authorized.", 2003,
      "42S02"),
@@ -64,14 +65,14 @@ _PATTERNS = (
      "Object found is of type '{1}', specified type is '{2}'.", 2203, "42809"),
     (r'Function with name "?([\w$]+)"? does not exist', "Unknown function {0}.", 2140, "42601"),
 )  # fmt: skip
-_RUNTIME = (100072, 100051)  # errors of a row, which Snowflake does not call compilation errors
+_RUNTIME = (100072, 100078, 100051)  # errors of a row, which Snowflake does not call compilation errors
 
 
 def translate(exc: Exception) -> Error:
     """The error a Snowflake client would have seen for any exception raised while a statement ran."""
     message = str(exc.msg) if isinstance(exc, Error) else str(exc)
     for pattern, words, errno, sqlstate in _PATTERNS:
-        if found := re.search(pattern, message):
+        if found := re.search(pattern, message, re.S):
             text = words.format(*found.groups())
             return error(text if errno in _RUNTIME else f"SQL compilation error:\n{text}", errno, sqlstate)
     if isinstance(exc, Error):

@@ -6,7 +6,7 @@ import duckdb
 from fakesnow.transforms import transforms as fakesnow_transforms
 from sqlglot import Expr, exp
 
-from local.snowflake import errors
+from local.snowflake import errors, lengths
 from local.snowflake.history import TABLE as HISTORY_TABLE
 from local.snowflake.privileges import is_account_usage
 from local.snowflake.session import Session
@@ -61,6 +61,8 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return _query_history(session)
         case exp.Table() if is_account_usage(node):
             return _query_history(session, alias=node.alias)
+        case exp.Cast() if type(node) is exp.Cast and (limit := lengths.limit_of(node.to)):
+            return _cast_to_length(node, limit, session)
         case exp.Cast() if node.this.is_string and (found := _SHORT_OFFSET.fullmatch(node.this.name)):
             node.set("this", exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00"))
     return node
@@ -91,6 +93,13 @@ def _date_trunc(node: exp.DateTrunc | exp.TimestampTrunc, session: Session) -> E
     """A DATE stays one; DuckDB makes it a TIMESTAMP."""
     value = node.this.transform(rewrite, session=session)  # as what is replaced is not walked further
     return _named(_macro("_date_trunc", exp.Literal.string(node.args["unit"].name), value), node)
+
+
+def _cast_to_length(node: exp.Cast, limit: int, session: Session) -> Expr:
+    """A text that is too long is an error; DuckDB takes no notice of the length."""
+    cast = node.copy()
+    cast.set("this", node.this.transform(rewrite, session=session))
+    return _named(lengths.fits(cast, limit), node)
 
 
 def _to_zone(node: exp.ConvertTimezone) -> Expr:

@@ -83,8 +83,8 @@ _OWN_TABLES = (
 
 
 def forget(catalog: Catalog, *container: str) -> None:
-    """Delete what fakesnow keeps outside the database's own file of a database, or of a schema in it."""
-    for table, *columns in _OWN_TABLES:
+    """Delete what fakesnow keeps outside the database's own file of a database, a schema or a table."""
+    for table, *columns in _OWN_TABLES[:2] if len(container) == 3 else _OWN_TABLES:
         where = " AND ".join(f"{column} = ?" for column in columns[: len(container)])
         catalog.rows(f"DELETE FROM {_FS}.{table} WHERE {where}", [*container])
 
@@ -99,3 +99,10 @@ def copy(catalog: Catalog, source: tuple[str, ...], target: tuple[str, ...]) -> 
             f"INSERT OR REPLACE INTO {_FS}.{table} SELECT * REPLACE ({replaced}) FROM {_FS}.{table} WHERE {where}",
             [*source],
         )
+
+
+def rename_column(catalog: Catalog, table: tuple[str, ...], old: str, new: str) -> None:
+    """Keep a column's length under its new name."""
+    where = "(ext_table_catalog, ext_table_schema, ext_table_name, ext_column_name) = (?, ?, ?, ?)"
+    catalog.rows(f"DELETE FROM {_FS}._fs_columns_ext WHERE {where}", [*table, new])
+    catalog.rows(f"UPDATE {_FS}._fs_columns_ext SET ext_column_name = ? WHERE {where}", [new, *table, old])

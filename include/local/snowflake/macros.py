@@ -2,7 +2,7 @@
 
 They are in DuckDB's memory, made anew at each start, so that every database and view reaches them. ``_quotient`` gives
 a quotient of NUMBERs Snowflake's scale, max(s, min(s + 6, 12)); DuckDB's is a DOUBLE. The sum in it has this scale as
-its type, or is a DOUBLE if a or b is, and is never computed.
+its type, or is a DOUBLE if a or b is, and is never computed. ``_fits`` is in the CHECK constraints of tables, too.
 """
 
 SQL = """
@@ -13,4 +13,6 @@ CREATE OR REPLACE MACRO memory.main._date_trunc(part, a DATE) AS CAST(date_trunc
 CREATE OR REPLACE MACRO memory.main._divisor(b) AS CASE WHEN b = 0 THEN error('Division by zero') ELSE b END;
 CREATE OR REPLACE MACRO memory.main._quotient(value, a, b) AS
   cast_to_type(value, CAST(0 AS DECIMAL(38, 0)) + a + round(a * 1.000000, 12) + round(b));
+CREATE OR REPLACE MACRO memory.main._fits(a, n) AS
+  CASE WHEN length(a) > n THEN error('String ''' || a || ''' is too long and would be truncated') ELSE a END;
 """

@@ -15,7 +15,6 @@ from sqlglot import Expr, exp
 from local.snowflake import functions
 
 _timestamp_to_struct = fakesnow.arrow.timestamp_to_sf_struct
-_create_clone = fakesnow.transforms.create_clone
 _show_tables_etc = fakesnow.transforms.show_tables_etc
 
 
@@ -36,15 +35,15 @@ def apply() -> None:
     fakesnow.arrow.timestamp_to_sf_struct = timestamps_with_nulls
     # SUM(NUMBER) arrived as FLOAT, which breaks dbt contracts.
     fakesnow.transforms.numeric_agg_implicit_cast = functions.aggregate_keeping_type
-    # CREATE OR REPLACE TABLE … CLONE lost OR REPLACE and IF NOT EXISTS.
-    fakesnow.transforms.create_clone = clone_keeping_options
+    # CREATE TABLE … CLONE became AS SELECT, and lost OR REPLACE, NOT NULL, defaults, lengths and comments.
+    fakesnow.transforms.create_clone = left_to_the_cursor
     # SHOW … STARTS WITH … LIMIT … FROM ignored STARTS WITH and FROM, so pages repeated.
     fakesnow.transforms.show_tables_etc = show_by_page
-    # DESCRIBE TABLE of another database was empty, or failed without a current one.
+    # DESCRIBE TABLE of another database was empty, or failed without a current one; and it showed no comments.
     transforms.SQL_DESCRIBE_TABLE = Template(
         transforms.SQL_DESCRIBE_TABLE.template.replace(
             "FROM _fs_information_schema._fs_columns", "FROM _fs_global._fs_information_schema._fs_columns"
-        )
+        ).replace('NULL::VARCHAR AS "comment"', 'comment AS "comment"')
     )
 
 
@@ -57,13 +56,9 @@ def timestamps_with_nulls(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.StructArray.from_arrays(children, fields=fields, mask=pc.is_null(column))
 
 
-def clone_keeping_options(expression: Expr) -> Expr:
-    """CREATE TABLE … CLONE as CREATE TABLE … AS SELECT, with the options of the original."""
-    created = _create_clone(expression)
-    if created is not expression:
-        for option in ("replace", "exists"):
-            created.set(option, expression.args.get(option))
-    return created
+def left_to_the_cursor(expression: Expr) -> Expr:
+    """The statement as it is."""
+    return expression
 
 
 def show_by_page(expression: Expr, database: str | None, schema: str | None) -> Expr:
