@@ -131,12 +131,15 @@ def test_comments_in_create(admin: Sql, db: str) -> None:
     assert [row["comment"] for row in admin.dicts("SHOW TABLES")] == ["it's", ""]
 
 
-@pytest.mark.parametrize("create", ["CREATE TABLE {}", "CREATE TABLE IDENTIFIER({})", "CREATE VIEW {}"])
+@pytest.mark.parametrize(
+    "create", ["CREATE TABLE {}", "CREATE TABLE IDENTIFIER({})", "CREATE TABLE IDENTIFIER($n)", "CREATE VIEW {}"]
+)
 def test_no_name_smuggles_a_statement(admin: Sql, db: str, create: str) -> None:
     """Snowflake allows an apostrophe in a name; here it would end a text of fakesnow's, and is refused."""
     admin("CREATE TABLE victim (a NUMBER)")
     hostile = f"\"t' AS s; INSERT INTO {db}.PUBLIC.victim VALUES (1); SELECT '\""
     name = hostile if "IDENTIFIER" not in create else "'" + hostile.replace("'", "''") + "'"
+    admin("SET n = '" + hostile.replace("'", "''") + "'")
     with refused(2, "apostrophe"):
         admin(create.format(name) + (" AS SELECT 1 AS a" if "VIEW" in create else " (a NUMBER)"))
     assert admin("SELECT * FROM victim") == []
