@@ -6,7 +6,7 @@ import duckdb
 from fakesnow.transforms import transforms as fakesnow_transforms
 from sqlglot import Expr, exp
 
-from local.snowflake import errors, lengths
+from local.snowflake import errors, lengths, macros
 from local.snowflake.history import TABLE as HISTORY_TABLE
 from local.snowflake.privileges import is_account_usage
 from local.snowflake.session import Session
@@ -83,16 +83,10 @@ def _named(value: Expr, original: Expr) -> Expr:
     return value
 
 
-def _macro(name: str, *arguments: Expr) -> Expr:
-    """A call of one of the macros of ``macros``."""
-    place = [exp.to_identifier(part, quoted=True) for part in ("memory", "main")]
-    return exp.Dot.build([*place, exp.Anonymous(this=name, expressions=list(arguments))])
-
-
 def _date_trunc(node: exp.DateTrunc | exp.TimestampTrunc, session: Session) -> Expr:
     """A DATE stays one; DuckDB makes it a TIMESTAMP."""
     value = node.this.transform(rewrite, session=session)  # as what is replaced is not walked further
-    return _named(_macro("_date_trunc", exp.Literal.string(node.args["unit"].name), value), node)
+    return _named(macros.call("_date_trunc", exp.Literal.string(node.args["unit"].name), value), node)
 
 
 def _cast_to_length(node: exp.Cast, limit: int, session: Session) -> Expr:
@@ -112,10 +106,10 @@ def _to_zone(node: exp.ConvertTimezone) -> Expr:
 def _divide(node: exp.Div, session: Session) -> Expr:
     """A quotient of NUMBERs is one, and a zero divisor an error; DuckDB gives a DOUBLE, and infinity or NULL."""
     a, b = (side.transform(rewrite, session=session) for side in (node.this, node.expression))
-    quotient = exp.Div(this=a, expression=_macro("_divisor", b))
+    quotient = exp.Div(this=a, expression=macros.call("_divisor", b))
     if node.find(exp.Placeholder):  # its type would be guessed from the scale that is wanted
         return _named(quotient, node)
-    return _named(_macro("_quotient", quotient, a.copy(), b.copy()), node)
+    return _named(macros.call("_quotient", quotient, a.copy(), b.copy()), node)
 
 
 def _average(node: Expr, session: Session) -> Expr:
@@ -128,7 +122,7 @@ def _average(node: Expr, session: Session) -> Expr:
     argument = average.this.expressions[0] if isinstance(average.this, exp.Distinct) else average.this
     typed = argument.copy() if isinstance(node, exp.Window) else exp.Min(this=argument.copy())
     name.parent, name.arg_key = node.parent, node.arg_key
-    return _named(_macro("_quotient", node.copy(), typed, exp.Literal.number(1)), name)
+    return _named(macros.call("_quotient", node.copy(), typed, exp.Literal.number(1)), name)
 
 
 def _in_pivot(call: Expr) -> bool:

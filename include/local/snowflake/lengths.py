@@ -4,6 +4,7 @@ import re
 
 from sqlglot import Expr, exp
 
+from local.snowflake import macros
 from local.snowflake.names import quote
 
 MAXIMUM = 16777216
@@ -24,8 +25,7 @@ def limit_of(kind: Expr | None) -> int | None:
 
 def fits(value: Expr, limit: int) -> Expr:
     """The text ``value``, or an error if it is longer than the limit."""
-    place = [exp.to_identifier(part, quoted=True) for part in ("memory", "main")]
-    return exp.Dot.build([*place, exp.Anonymous(this="_fits", expressions=[value, exp.Literal.number(limit)])])
+    return macros.call("_fits", value, exp.Literal.number(limit))
 
 
 def enforce(schema: exp.Schema) -> None:

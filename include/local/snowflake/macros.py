@@ -5,6 +5,8 @@ a quotient of NUMBERs Snowflake's scale, max(s, min(s + 6, 12)); DuckDB's is a D
 its type, or is a DOUBLE if a or b is, and is never computed. ``_fits`` is in the CHECK constraints of tables, too.
 """
 
+from sqlglot import Expr, exp
+
 SQL = """
 CREATE OR REPLACE MACRO memory.main._date_trunc(part, a DATE) AS CAST(date_trunc(part, a) AS DATE),
   (part, a TIMESTAMP) AS date_trunc(part, a),
@@ -16,3 +18,9 @@ CREATE OR REPLACE MACRO memory.main._quotient(value, a, b) AS
 CREATE OR REPLACE MACRO memory.main._fits(a, n) AS
   CASE WHEN length(a) > n THEN error('String ''' || a || ''' is too long and would be truncated') ELSE a END;
 """
+
+
+def call(name: str, *arguments: Expr) -> Expr:
+    """A call of one of them."""
+    place = [exp.to_identifier(part, quoted=True) for part in ("memory", "main")]
+    return exp.Dot.build([*place, exp.Anonymous(this=name, expressions=list(arguments))])
