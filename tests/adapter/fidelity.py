@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 from tests.integration.local.snowflake.support import ROOT, KeyPair, Server, Sql, running_server
 
@@ -34,9 +35,8 @@ class Area:
 
 def prepare(server: Server) -> dict[str, str]:
     """Make the account that the suites expect; the environment variables that lead them to it."""
-    key = KeyPair()
-    os.environ["REQUESTS_CA_BUNDLE"] = str(server.ca)
-    with server.connect(role="ACCOUNTADMIN") as connection:
+    key, trust = KeyPair(), {"REQUESTS_CA_BUNDLE": str(server.ca)}
+    with patch.dict(os.environ, trust), server.connect(role="ACCOUNTADMIN") as connection:
         sql = Sql(connection)
         sql("CREATE ROLE DBT_TESTER")
         sql(f"CREATE USER DBT_TESTER TYPE = SERVICE DEFAULT_ROLE = DBT_TESTER RSA_PUBLIC_KEY = '{key.public}'")
@@ -50,6 +50,7 @@ def prepare(server: Server) -> dict[str, str]:
         for role in GRANTEES:
             sql(f"CREATE ROLE {role}")
     return {
+        **trust,
         "TESTENV_SUITES_PORT": str(server.port),
         "TESTENV_SUITES_KEY": key.private_base64,
         **{role: role for role in GRANTEES},
