@@ -53,6 +53,7 @@ def calls() -> Iterator[tuple[str, ast.Call, str]]:
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)  # it keeps the first credentials it has found, for all tests
     return Config(
         home=tmp_path,
         repo=tmp_path,
