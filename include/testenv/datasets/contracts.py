@@ -1,0 +1,207 @@
+"""Reads the data contracts of `include/catalog/contracts`, files in the Open Data Contract Standard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from testenv.core.catalog import CATALOG
+from testenv.core.contract import Classification, Contract, Contracts, Field, Rule, Store
+from testenv.core.errors import InvalidCatalog
+
+if TYPE_CHECKING:
+    from open_data_contract_standard.model import (
+        CustomProperty,
+        DataQuality,
+        OpenDataContractStandard,
+        SchemaProperty,
+        ServiceLevelAgreementProperty,
+    )
+
+SUFFIX = ".yaml"
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_MUST = (
+    "mustBe",
+    "mustNotBe",
+    "mustBeGreaterThan",
+    "mustBeGreaterOrEqualTo",
+    "mustBeLessThan",
+    "mustBeLessOrEqualTo",
+    "mustBeBetween",
+    "mustNotBeBetween",
+)
+_KNOWN = {"entity", "entityPath", "compatibility"}
+
+
+def load_contracts(folder: Path = CATALOG / "contracts") -> Contracts:
+    """Every contract of `folder`, by id. Raises `InvalidCatalog` naming all that is wrong in all files, at once."""
+    contracts: Contracts = {}
+    wrong: list[str] = []
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    if not files:
+        raise InvalidCatalog(f"{folder} holds no contract ({SUFFIX}). Write one for each dataset: docs/decisions/0005")
+    for file in files:
+        try:
+            contract = parse_contract(file.read_text(encoding="utf-8"))
+        except (InvalidCatalog, OSError) as error:
+            wrong += [f"{file.name}: {line}" for line in str(error).splitlines()]
+            continue
+        if contract.id != file.name.removesuffix(SUFFIX):
+            wrong.append(f"{file.name}: id: must be the file's name without {SUFFIX}, got {contract.id!r}")
+        contracts[contract.id] = contract
+    wrong += _dangling(contracts)
+    if wrong:
+        raise InvalidCatalog("\n".join(wrong))
+    return contracts
+
+
+def parse_contract(text: str) -> Contract:
+    """One contract. Raises `InvalidCatalog`, one line for each thing that is wrong."""
+    import yaml
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    try:
+        odcs = OpenDataContractStandard.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise InvalidCatalog(f"cannot be read as YAML: {error}".replace("\n", " ")) from error
+    except ValidationError as error:
+        raise InvalidCatalog("\n".join(_lines(error))) from error
+    return _contract(odcs)
+
+
+def _contract(odcs: OpenDataContractStandard) -> Contract:
+    store, _, name = (odcs.id or "").partition(".")
+    if store not in set(Store) or not name:
+        raise InvalidCatalog(f"id: must be STORE.NAME with STORE one of {[*map(str, Store)]}, got {odcs.id!r}")
+    objects = odcs.schema_ or []
+    if len(objects) != 1:
+        raise InvalidCatalog(f"schema: must have one object, got {[each.name for each in objects]}")
+    (table,) = objects
+    custom = _custom(odcs.customProperties)
+    entity = custom.get("entity", "none")
+    try:
+        return Contract(
+            id=str(odcs.id),
+            version=odcs.version or "",
+            store=Store(store),
+            name=name,
+            owner=odcs.domain or "",
+            fields=tuple(leaf for each in table.properties or () for leaf in _leaves(each, each.name or "")),
+            entity="" if entity == "none" else entity,
+            entity_path=tuple(custom.get("entityPath", ())),
+            compatibility=custom.get("compatibility", "NONE"),
+            every=_duration(odcs.slaProperties, "frequency"),
+            late_by=_duration(odcs.slaProperties, "latency"),
+            rules=(
+                *(_rule(rule, "") for rule in table.quality or ()),
+                *(rule for each in table.properties or () for rule in _rules(each, each.name or "")),
+            ),
+            options={key: value for key, value in custom.items() if key not in _KNOWN},
+        )
+    except ValidationError as error:
+        raise InvalidCatalog("\n".join(_lines(error))) from error
+
+
+def _leaves(node: SchemaProperty, path: str) -> Iterator[Field]:
+    if node.properties:
+        for child in node.properties:
+            yield from _leaves(child, f"{path}.{child.name}")
+    elif node.items:
+        yield from _leaves(node.items, f"{path}[]")
+    else:
+        yield _field(node, path)
+
+
+def _field(node: SchemaProperty, path: str) -> Field:
+    if node.classification is not None and node.classification not in set(Classification):
+        raise InvalidCatalog(
+            f"{path}: classification: must be one of {[*map(str, Classification)]}, got {node.classification!r}"
+        )
+    return Field(
+        path=path,
+        type=node.logicalType or "",
+        physical_type=node.physicalType or "",
+        required=bool(node.required or node.primaryKey),
+        unique=bool(node.unique or node.primaryKey),
+        primary_key=bool(node.primaryKey),
+        classification=Classification(node.classification) if node.classification else None,
+        semantic_type=node.semanticType or "",
+        references=_reference(node),
+        allowed=tuple(value.value for value in node.enum or ()),
+    )
+
+
+def _reference(node: SchemaProperty) -> str:
+    for relationship in node.relationships or ():
+        target = relationship.to
+        if isinstance(target, str):
+            return target.removeprefix(f"{Store.POSTGRES}.")
+    return ""
+
+
+def _rules(node: SchemaProperty, path: str) -> Iterator[Rule]:
+    for rule in node.quality or ():
+        yield _rule(rule, path)
+    for child in node.properties or ():
+        yield from _rules(child, f"{path}.{child.name}")
+    if node.items:
+        yield from _rules(node.items, f"{path}[]")
+
+
+def _rule(quality: DataQuality, path: str) -> Rule:
+    metric = quality.metric or quality.rule or ""
+    return Rule(
+        name=quality.name or quality.id or " ".join(filter(None, (metric or "query", path))),
+        metric=metric,
+        query=quality.query or "",
+        path=path,
+        dimension=quality.dimension or "",
+        arguments=quality.arguments or {},
+        must={key: value for key in _MUST if (value := getattr(quality, key)) is not None},
+    )
+
+
+def _custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
+    return {str(each.property): each.value for each in properties or ()}
+
+
+def _duration(properties: list[ServiceLevelAgreementProperty] | None, name: str) -> timedelta | None:
+    for each in properties or ():
+        if each.property == name:
+            if each.unit not in _UNITS or not isinstance(each.value, (int, float)):
+                raise InvalidCatalog(
+                    f"slaProperties: {name}: must be a number and a unit of {[*_UNITS]}, "
+                    f"got {each.value!r} {each.unit!r}"
+                )
+            return timedelta(**{_UNITS[each.unit]: each.value})
+    return None
+
+
+def _dangling(contracts: Contracts) -> Iterator[str]:
+    """What refers to a column of the operational database that no contract has."""
+    there = {
+        f"{contract.name}.{field.path}"
+        for contract in contracts.values()
+        if contract.store is Store.POSTGRES
+        for field in contract.fields
+    }
+    for contract in contracts.values():
+        for field in contract.fields:
+            if field.references and field.references not in there:
+                yield f"{contract.id}{SUFFIX}: {field.path}: relationships: {field.references!r} stands in no contract"
+        first, *rest = contract.entity_path or ("",)
+        if first and first not in {field.path for field in contract.fields}:
+            yield f"{contract.id}{SUFFIX}: entityPath: begins with {first!r}, which is none of its fields"
+        for step in rest:
+            if step not in there:
+                yield f"{contract.id}{SUFFIX}: entityPath: {step!r} stands in no contract"
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    for each in error.errors():
+        yield f"{'.'.join(map(str, each['loc']))}: {each['msg']}, got {each['input']!r}"
