@@ -140,7 +140,7 @@ def shared(client: Client) -> Iterator[dict[str, Any]]:
     client("down", environment["id"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def commit() -> Callable[[dict[str, str]], str]:
     """Makes a commit of the repository under test with some files changed, and touches neither branch nor work tree."""
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -15,12 +15,14 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
+from tests.conftest import REPO
 from tests.e2e.conftest import Client
 
 from testenv.backends.secrets import HOLDERS
 from testenv.core.naming import EnvId
 from testenv.engine import Engine
 
+MODEL = "include/dbt/finsight/models/marts/fct_payments.sql"
 SECRET_NAMES = ("password", "private_key", "secret_access_key", "session_token")
 
 
@@ -39,8 +41,7 @@ def test_there_are_secrets_to_look_for(secrets: list[str]) -> None:
 
 def test_no_task_log_holds_a_secret(client: Client, shared: dict[str, Any], secrets: list[str]) -> None:
     logs = [file for file in (client.stack.home / "airflow" / "logs").rglob("*.log*") if file.is_file()]
-    mine = [file for file in logs if shared["run_id"] in str(file)]
-    assert any("dbt_producer_watcher" in str(file) for file in mine), "the build's log is among them"
+    assert any(shared["run_id"] in str(file) for file in logs), "its own are among them"
     assert [(file, n) for file in logs for n, s in enumerate(secrets) if s in file.read_text(errors="replace")] == []
 
 
@@ -77,12 +78,15 @@ class Life:
     """What an environment that is gone had as secrets, and every command line that was seen while it was made."""
 
     env_id: str
+    run_id: str
     secrets: list[str] = field(repr=False)
     command_lines: set[str] = field(repr=False)
 
 
 @pytest.fixture(scope="module")
-def life(client: Client, engine: Engine) -> Life:
+def life(client: Client, engine: Engine, commit: Callable[[dict[str, str]], str]) -> Life:
+    """Of a commit that changes a model, so that dbt runs too."""
+    ref = commit({MODEL: f"-- another\n{(REPO / MODEL).read_text()}"})
     env_id, seen, over = EnvId(f"sbx-l{token_hex(4)}"), set(), threading.Event()
 
     def watch() -> None:
@@ -94,7 +98,7 @@ def life(client: Client, engine: Engine) -> Life:
     watcher = threading.Thread(target=watch)
     watcher.start()
     try:
-        client.up("--name", env_id.slug, "--owner", "a test")
+        made = client.up("--name", env_id.slug, "--owner", "a test", "--ref", ref)
         values = [v for part in client("connect", str(env_id), "--json").json.values() for v in _secrets_of(part)]
         for system in HOLDERS:
             values += _secrets_of(engine.vault.find(env_id, system) or {})
@@ -104,7 +108,7 @@ def life(client: Client, engine: Engine) -> Life:
         watcher.join()
         down = client("down", str(env_id))
     assert (run.code, down.code) == (0, 0), run.err + down.err
-    return Life(str(env_id), sorted(set(values)), seen)
+    return Life(str(env_id), made["run_id"], sorted(set(values)), seen)
 
 
 def _secrets_of(part: Mapping[str, str]) -> list[str]:
@@ -134,6 +138,7 @@ def test_no_log_of_any_part_held_one(client: Client, life: Life) -> None:
     files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
     texts = {str(file.relative_to(home)): file.read_bytes() for file in files if file.exists()}
     assert any(life.env_id.encode() in text for text in texts.values()), "they tell of the environment"
+    assert any(life.run_id in name and "dbt_producer_watcher" in name for name in texts), "and the build's is there"
     assert {name: found(text, life.secrets) for name, text in texts.items() if found(text, life.secrets)} == {}
 
 

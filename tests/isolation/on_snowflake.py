@@ -41,15 +41,25 @@ statement("truncate", "TRUNCATE TABLE {on.database}.RAW.TRUNCATED")
 statement("alter_a_table", "ALTER TABLE {on.database}.RAW.TRUNCATED ADD COLUMN {me} NUMBER")
 statement("drop_a_table", "DROP TABLE {on.database}.RAW.VICTIM_{me}")
 statement("describe_a_table", "DESCRIBE TABLE {on.table}")
-statement("create_a_table", "CREATE TABLE {on.database}.RAW.MADE_{me} (A NUMBER)")
+# What is made goes at once: it belongs to its maker wherever it stands, and the other could not read its own database.
+statement(
+    "create_a_table",
+    "CREATE TABLE {on.database}.RAW.MADE_{me} (A NUMBER)",
+    "DROP TABLE {on.database}.RAW.MADE_{me}",
+)
 statement("create_a_view", "CREATE OR REPLACE VIEW SEEN AS SELECT * FROM {on.table}")
 statement("copy_by_select", "CREATE OR REPLACE TABLE COPIED AS SELECT * FROM {on.table}")
 statement("clone_a_table", "CREATE OR REPLACE TABLE CLONED CLONE {on.table}")
-statement("clone_a_schema", "CREATE OR REPLACE SCHEMA {own}.CLONED CLONE {on.database}.RAW")
+# Tables in a cloned schema belong to whom the source's belong.
+statement("clone_a_schema", "CREATE SCHEMA {own}.CLONED CLONE {on.database}.RAW", "DROP SCHEMA {own}.CLONED")
 statement("create_a_schema", "CREATE SCHEMA {on.database}.MADE_{me}")
 statement("use_the_database", "USE DATABASE {on.database}")
 statement("use_the_schema", "USE SCHEMA {on.database}.RAW")
-statement("grant_to_oneself", "GRANT SELECT ON TABLE {on.table} TO ROLE {as_.snowflake_role}")
+statement(
+    "grant_to_oneself",
+    "GRANT SELECT ON TABLE {on.table} TO ROLE {as_.snowflake_role}",
+    "REVOKE SELECT ON TABLE {on.table} FROM ROLE {as_.snowflake_role}",
+)
 statement("list_the_stage", "LIST @{on.database}.RAW.{on.stage}")
 statement("load_from_the_stage", "COPY INTO LOADED FROM @{on.database}.RAW.{on.stage} FILE_FORMAT = (TYPE = CSV)")
 statement("read_the_information_schema", "SELECT TABLE_NAME FROM {on.database}.INFORMATION_SCHEMA.TABLES")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,18 @@ def ledger_url(stack: Any) -> Iterator[str]:
     """A ledger of its own, migrated, on the stack's Postgres."""
     admin = make_url(stack.env["TESTENV_LEDGER_URL"])
     name = f"te_ledger_{secrets.token_hex(4)}"
-    url = admin.set(database=name)
-    connection = psycopg2.connect(
-        host=admin.host, port=admin.port, user=admin.username, password=admin.password, dbname=admin.database
-    )
-    connection.autocommit = True
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
-        migrate(url.render_as_string(hide_password=False))
-        yield url.render_as_string(hide_password=False)
-        cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    connection.close()
+    url = admin.set(database=name).render_as_string(hide_password=False)
+
+    def run(statement: str) -> None:  # with a login of its own: Postgres is killed between the first and the last
+        login = {"host": admin.host, "port": admin.port, "user": admin.username, "password": admin.password}
+        with closing(psycopg2.connect(**login, dbname=admin.database)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+    run(f"CREATE DATABASE {name}")
+    migrate(url)
+    yield url
+    run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
