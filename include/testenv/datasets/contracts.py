@@ -61,7 +61,7 @@ def load_contracts(folder: Path = CATALOG / "contracts") -> Contracts:
 
 
 def parse_contract(text: str) -> Contract:
-    """One contract. Raises `InvalidCatalog`, one line for each thing that is wrong."""
+    """One contract. Raises `InvalidCatalog`, one line for each thing that is wrong, all of them."""
     import yaml
     from open_data_contract_standard.model import OpenDataContractStandard
 
@@ -75,51 +75,59 @@ def parse_contract(text: str) -> Contract:
 
 
 def _contract(odcs: OpenDataContractStandard) -> Contract:
+    wrong: list[str] = []
     store, _, name = (odcs.id or "").partition(".")
     if store not in set(Store) or not name:
-        raise InvalidCatalog(f"id: must be STORE.NAME with STORE one of {[*map(str, Store)]}, got {odcs.id!r}")
+        wrong.append(f"id: must be STORE.NAME with STORE one of {[*map(str, Store)]}, got {odcs.id!r}")
     objects = odcs.schema_ or []
     if len(objects) != 1:
-        raise InvalidCatalog(f"schema: must have one object, got {[each.name for each in objects]}")
-    (table,) = objects
+        wrong.append(f"schema: must have one object, got {[each.name for each in objects]}")
+    properties = [each for table in objects for each in table.properties or ()]
+    fields = [field for each in properties for field in _leaves(each, each.name or "", wrong)]
+    wrong += _unusable(fields)
     custom = _custom(odcs.customProperties)
+    every, late_by = (_duration(odcs.slaProperties, name, wrong) for name in ("frequency", "latency"))
     entity = custom.get("entity", "none")
     try:
-        return Contract(
+        contract = Contract(
             id=str(odcs.id),
             version=odcs.version or "",
-            store=Store(store),
+            store=Store(store) if store in set(Store) else Store.POSTGRES,
             name=name,
             owner=odcs.domain or "",
-            fields=tuple(leaf for each in table.properties or () for leaf in _leaves(each, each.name or "")),
+            fields=_keyed(fields),
             entity="" if entity == "none" else entity,
             entity_path=tuple(custom.get("entityPath", ())),
             compatibility=custom.get("compatibility", "NONE"),
-            every=_duration(odcs.slaProperties, "frequency"),
-            late_by=_duration(odcs.slaProperties, "latency"),
+            every=every,
+            late_by=late_by,
             rules=(
-                *(_rule(rule, "") for rule in table.quality or ()),
-                *(rule for each in table.properties or () for rule in _rules(each, each.name or "")),
+                *(_rule(rule, "") for table in objects for rule in table.quality or ()),
+                *(rule for each in properties for rule in _rules(each, each.name or "")),
             ),
             options={key: value for key, value in custom.items() if key not in _KNOWN},
         )
     except ValidationError as error:
-        raise InvalidCatalog("\n".join(_lines(error))) from error
+        wrong += _lines(error)
+    if wrong:
+        raise InvalidCatalog("\n".join(wrong))
+    return contract
 
 
-def _leaves(node: SchemaProperty, path: str) -> Iterator[Field]:
+def _leaves(node: SchemaProperty, path: str, wrong: list[str]) -> Iterator[Field]:
     if node.properties:
         for child in node.properties:
-            yield from _leaves(child, f"{path}.{child.name}")
+            yield from _leaves(child, f"{path}.{child.name or ''}", wrong)
     elif node.items:
-        yield from _leaves(node.items, f"{path}[]")
+        yield from _leaves(node.items, f"{path}[]", wrong)
     else:
-        yield _field(node, path)
+        yield _field(node, path, wrong)
 
 
-def _field(node: SchemaProperty, path: str) -> Field:
-    if node.classification is not None and node.classification not in set(Classification):
-        raise InvalidCatalog(
+def _field(node: SchemaProperty, path: str, wrong: list[str]) -> Field:
+    known = node.classification in set(Classification)
+    if node.classification is not None and not known:
+        wrong.append(
             f"{path}: classification: must be one of {[*map(str, Classification)]}, got {node.classification!r}"
         )
     return Field(
@@ -127,13 +135,34 @@ def _field(node: SchemaProperty, path: str) -> Field:
         type=node.logicalType or "",
         physical_type=node.physicalType or "",
         required=bool(node.required or node.primaryKey),
-        unique=bool(node.unique or node.primaryKey),
+        unique=bool(node.unique),
         primary_key=bool(node.primaryKey),
-        classification=Classification(node.classification) if node.classification else None,
+        classification=Classification(node.classification) if node.classification and known else None,
         semantic_type=node.semanticType or "",
         references=_reference(node),
         allowed=tuple(value.value for value in node.enum or ()),
     )
+
+
+def _unusable(fields: list[Field]) -> Iterator[str]:
+    """What no reader of a contract could make sense of."""
+    if not fields:
+        yield "schema: properties: must name every column or path, got none"
+    seen: set[str] = set()
+    for field in fields:
+        if not all(field.path.replace("[]", "").split(".")):
+            yield f"{field.path}: name: each property needs one, got an empty one"
+        if field.path in seen:
+            yield f"{field.path}: name: stands there twice"
+        if not field.type:
+            yield f"{field.path}: logicalType: is missing; say string, integer, number, boolean, date or timestamp"
+        seen.add(field.path)
+
+
+def _keyed(fields: list[Field]) -> tuple[Field, ...]:
+    """A key of one field makes that field unique; of several, their combination alone."""
+    key = [field.path for field in fields if field.primary_key]
+    return tuple(field.model_copy(update={"unique": True}) if key == [field.path] else field for field in fields)
 
 
 def _reference(node: SchemaProperty) -> str:
@@ -170,15 +199,15 @@ def _custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
     return {str(each.property): each.value for each in properties or ()}
 
 
-def _duration(properties: list[ServiceLevelAgreementProperty] | None, name: str) -> timedelta | None:
+def _duration(properties: list[ServiceLevelAgreementProperty] | None, name: str, wrong: list[str]) -> timedelta | None:
     for each in properties or ():
-        if each.property == name:
-            if each.unit not in _UNITS or not isinstance(each.value, (int, float)):
-                raise InvalidCatalog(
-                    f"slaProperties: {name}: must be a number and a unit of {[*_UNITS]}, "
-                    f"got {each.value!r} {each.unit!r}"
-                )
+        if each.property != name:
+            continue
+        if each.unit in _UNITS and isinstance(each.value, (int, float)):
             return timedelta(**{_UNITS[each.unit]: each.value})
+        wrong.append(
+            f"slaProperties: {name}: must be a number and a unit of {[*_UNITS]}, got {each.value!r} {each.unit!r}"
+        )
     return None
 
 
