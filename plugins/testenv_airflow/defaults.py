@@ -40,11 +40,19 @@ PARTS = {
     "kafka": Part("Kafka topics, user and ACLs", ("kafka",), "kafka"),
     "orchestrator": Part("Airflow settings, code and secrets", ("secrets", "spark", "orchestrator"), "aws"),
 }
-"""The tasks that make an environment, in parallel; the reverse destroys it.
+"""The tasks that make an environment, in parallel.
 
 A pool (include/catalog/pools.json) has far fewer slots than there are workers: a system that hangs holds up the tasks
 that speak to it, and no others.
 """
+
+REMOVALS = {
+    **{name: PARTS[name] for name in ("snowflake", "postgres", "kafka")},
+    "aws": Part(
+        "S3 prefix, IAM role, code, settings and secrets", PARTS["s3"].systems + PARTS["orchestrator"].systems, "aws"
+    ),
+}
+"""The tasks that destroy one, in parallel. A task costs more than what it removes from AWS, so that is one."""
 
 INVENTORY = "inventory"
 """Pool of tasks that look into every system."""

@@ -6,6 +6,7 @@ from local.parts.airflow import Scheduler, Triggerer, Webserver
 from local.parts.airflow_database import AirflowDatabase
 from local.parts.aws import Aws, Runner
 from local.parts.base import Job, Part, Step
+from local.parts.dbt import Dbt
 from local.parts.environment import Environment
 from local.parts.jobs import Ledger, Seed
 from local.parts.kafka import Kafka
@@ -18,6 +19,7 @@ STEPS: tuple[type[Step], ...] = (
     Postgres,
     Kafka,
     Runner,
+    Dbt,
     Aws,
     Snowflake,
     AirflowDatabase,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from local import envfile, ports
-from local.home import REPO, venv_bin
+from local.home import REPO
 from local.parts.airflow import Webserver
 from local.parts.aws import Aws, surroundings
 from local.parts.base import Job, Part
+from local.parts.dbt import executable
 from local.parts.kafka import Kafka
 from local.parts.postgres import Postgres
 from local.parts.snowflake import Snowflake
@@ -30,7 +31,7 @@ class Environment(Job):
         clients = {
             "TESTENV_HOME": str(home.root),
             "TESTENV_REPO": str(REPO),
-            "TESTENV_DBT": str(venv_bin("dbt", "dbt")),
+            "TESTENV_DBT": str(executable(self.site)),
             **Webserver(self.site).exports(),
         }
         production = surroundings(self.site)

@@ -26,7 +26,7 @@ class Seed(Job):
     """Publishes the seed data that environments hold."""
 
     name = "seed"
-    after = ("postgres", "kafka", "aws", "snowflake", "environment", "ledger")
+    after = ("postgres", "kafka", "dbt", "aws", "snowflake", "environment", "ledger")
 
     def run(self) -> None:
         _engine(self, ["testenv.datasets", "publish-seed"])

@@ -1,0 +1,1 @@
+"""dbt without its start: a warm parent (`server`), and the executable that speaks to it (`client.py`)."""
