@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg2 import sql
+from psycopg2.extras import register_default_jsonb
 
 from estate.tables import SourceTable
 
@@ -28,6 +29,8 @@ _ARROW_TYPES: dict[int, pa.DataType] = {
     1082: pa.date32(),
     # Snowflake keeps these as TIMESTAMP_NTZ; without a zone in the file, no session's time zone can move them.
     1184: pa.timestamp("us"),
+    # JSON stays the text that Postgres makes of it.
+    3802: pa.string(),
 }
 _NUMERIC = 1700
 
@@ -43,6 +46,7 @@ def extract_interval(conn: connection, table: SourceTable, start: datetime, end:
         table=sql.Identifier(table.name),
         key=sql.Identifier(table.key),
     )
+    register_default_jsonb(conn, loads=str)
     # A named cursor stays on the server: a day of payments need not fit into memory.
     with conn.cursor(name=f"extract_{table.name}") as cursor:
         cursor.execute(query, (start, end))

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from airflow.decorators import dag
 
-from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS, snowflake_task, spark_task
-
-INTERVAL = "card_events/interval={{ data_interval_start | ts_nodash }}/"
+from estate.archetypes import drain_card_events
+from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS
 
 
 @dag(
@@ -30,17 +29,7 @@ INTERVAL = "card_events/interval={{ data_interval_start | ts_nodash }}/"
     **DAG_DEFAULTS,
 )
 def card_events_to_snowflake() -> None:
-    drain = spark_task(
-        "drain",
-        "card_events.py",
-        "--kafka-secret={{ var.value.kafka_secret_name }}",
-        "--topic={{ var.value.topic_prefix }}card_events",
-        "--group-prefix={{ var.value.group_prefix }}card_events_to_snowflake",
-        "--checkpoint={{ var.value.checkpoints_url }}card_events/",
-        "--output={{ var.value.lake_url }}raw/" + INTERVAL,
-        "--quarantine={{ var.value.lake_url }}quarantine/" + INTERVAL,
-    )
-    drain >> snowflake_task("load", "merge_card_events.sql")
+    drain_card_events("card_events_to_snowflake", folder="card_events")
 
 
 card_events_to_snowflake()

@@ -14,31 +14,11 @@ Postgres stay in Snowflake.
 
 from __future__ import annotations
 
-from airflow.decorators import dag, task
+from airflow.decorators import dag
 
-from estate.tables import SOURCE_TABLES
-from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS, snowflake_task
-
-
-@task
-def extract(table_name: str, lake_url: str, data_interval_start=None, data_interval_end=None) -> None:
-    """Copy one table's changes of the interval to the lake."""
-    import tempfile
-    from contextlib import closing
-    from pathlib import Path
-
-    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
-
-    from estate.extract import extract_interval
-
-    table = next(table for table in SOURCE_TABLES if table.name == table_name)
-    target = f"{lake_url}raw/{table.name}/interval={data_interval_start.strftime('%Y%m%dT%H%M%S')}/part-0.parquet"
-    with tempfile.TemporaryDirectory() as folder, closing(PostgresHook("finsight_postgres").get_conn()) as conn:
-        path = Path(folder) / "part-0.parquet"
-        rows = extract_interval(conn, table, data_interval_start, data_interval_end, path)
-        S3Hook("aws_default").load_file(str(path), target, replace=True)
-    print(f"{rows} rows of {table.name} to {target}")
+from estate.archetypes import copy_tables
+from estate.tables import CORE_TABLES
+from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS
 
 
 @dag(
@@ -49,12 +29,7 @@ def extract(table_name: str, lake_url: str, data_interval_start=None, data_inter
     **DAG_DEFAULTS,
 )
 def payments_to_snowflake() -> None:
-    for table in SOURCE_TABLES:
-        extracted = extract.override(task_id=f"extract_{table.name}")(table.name, "{{ var.value.lake_url }}")
-        loaded = snowflake_task(
-            f"load_{table.name}", "merge_table.sql", table=table.name, key=table.key, columns=list(table.columns)
-        )
-        extracted >> loaded
+    copy_tables(CORE_TABLES)
 
 
 payments_to_snowflake()

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 from airflow.decorators import dag
 
-from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS, snowflake_task, spark_task
-
-DAY = "dt={{ data_interval_start | ds }}/"
+from estate.archetypes import replace_settlements
+from estate.tasks import DAG_DEFAULTS, TASK_DEFAULTS
 
 
 @dag(
@@ -29,20 +28,7 @@ DAY = "dt={{ data_interval_start | ds }}/"
     **DAG_DEFAULTS,
 )
 def settlements_to_snowflake() -> None:
-    flatten = spark_task(
-        "flatten",
-        "settlements.py",
-        "--day={{ data_interval_start | ds }}",
-        "--settlements={{ var.value.landing_url }}settlements/" + DAY,
-        "--fx-rates={{ var.value.landing_url }}fx_rates/" + DAY,
-        "--settlements-output={{ var.value.lake_url }}raw/settlements/" + DAY,
-        "--fx-rates-output={{ var.value.lake_url }}raw/fx_rates/" + DAY,
-        "--quarantine={{ var.value.lake_url }}quarantine/settlements/" + DAY,
-    )
-    flatten >> [
-        snowflake_task("load_settlements", "replace_day.sql", table="settlements"),
-        snowflake_task("load_fx_rates", "replace_day.sql", table="fx_rates"),
-    ]
+    replace_settlements()
 
 
 settlements_to_snowflake()

@@ -38,8 +38,14 @@ def _versions(table: list[Row]) -> Iterator[Row]:
         if row["updated_at"] < LOADED_UNTIL:
             yield row
         elif row["created_at"] < LOADED_UNTIL:
-            unsettled = {"status": "pending"} if "booked_at" in row else {}
-            yield row | unsettled | {"updated_at": row["created_at"]}
+            yield row | _as_made(row) | {"updated_at": row["created_at"]}
+
+
+def _as_made(row: Row) -> Row:
+    """What a payment and an instalment did not say when they were made."""
+    if "booked_at" in row:
+        return {"status": "pending"}
+    return {"payment_id": None, "paid_on": None} if "paid_on" in row else {}
 
 
 def _settlement_lines(world: World, day: date) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""The operational tables: one generator each, in the order of their foreign keys.
+"""The tables at the heart: customers, merchants, accounts, cards and payments; and what all generators share.
 
 A generator takes the `Draft` of the tables before it and yields rows as dicts by column name. It draws from a random
 source of its own, so a new table changes no other.
@@ -6,8 +6,9 @@ source of its own, so a new table changes no other.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -82,7 +83,7 @@ class Weighted:
 def customers(draft: Draft) -> Iterator[Row]:
     rng = draft.rng("customers")
     # Numbers rise with time, as a sequence's do: so a referrer is older than whom they brought.
-    joined = sorted(_moment(rng, FOUNDED, END) for _ in range(draft.count(2000)))
+    joined = sorted(moment(rng, FOUNDED, END) for _ in range(draft.count(2000)))
     for number, created in enumerate(joined, start=1):
         who = person(rng, number)
         opt_in = rng.choices((True, False, None), (35, 60, 5))[0]
@@ -101,7 +102,7 @@ def customers(draft: Draft) -> Iterator[Row]:
             "marketing_opt_in": opt_in,
             "notes": _customer_note(rng, who.name, who.phone, who.email),
             "created_at": created,
-            "updated_at": _moment(rng, max(created, START), END) if rng.random() < 0.2 else created,
+            "updated_at": moment(rng, max(created, START), END) if rng.random() < 0.2 else created,
         }
 
 
@@ -110,7 +111,7 @@ def merchants(draft: Draft) -> Iterator[Row]:
     for number in range(1, draft.count(300) + 1):
         category = rng.choice(list(_CATEGORIES))
         country = rng.choice(COUNTRIES)
-        created = _moment(rng, FOUNDED, START)
+        created = moment(rng, FOUNDED, START)
         yield {
             "merchant_id": number,
             "name": f"{_CATEGORIES[category].format(rng.choice(country.family))} {number}",
@@ -118,7 +119,7 @@ def merchants(draft: Draft) -> Iterator[Row]:
             "country": country.code,
             "iban": iban(country.code, 900_000_000 + number) if rng.random() < 0.95 else None,
             "created_at": created,
-            "updated_at": _moment(rng, START, END) if rng.random() < 0.1 else created,
+            "updated_at": moment(rng, START, END) if rng.random() < 0.1 else created,
         }
 
 
@@ -128,7 +129,7 @@ def accounts(draft: Draft) -> Iterator[Row]:
     for customer in draft.tables["customers"]:
         for place in range(rng.choices((0, 1, 2, 3), (2, 68, 24, 6))[0]):
             number += 1
-            opened = _moment(rng, customer["created_at"], END)
+            opened = moment(rng, customer["created_at"], END)
             kind = "business" if customer["segment"] == "business" else ("current", "savings", "savings")[place]
             yield {
                 "account_id": number,
@@ -137,10 +138,10 @@ def accounts(draft: Draft) -> Iterator[Row]:
                 "currency": _CURRENCIES[customer["country"]] if rng.random() < 0.93 else "EUR",
                 "kind": kind,
                 "status": rng.choices(("open", "frozen", "closed"), (94, 1, 5))[0],
-                "balance": _cents(rng.lognormvariate(7, 1.6) * rng.choices((1, -0.1, 0), (90, 8, 2))[0]),
+                "balance": cents(rng.lognormvariate(7, 1.6) * rng.choices((1, -0.1, 0), (90, 8, 2))[0]),
                 "opened_on": opened.date(),
                 "created_at": opened,
-                "updated_at": _moment(rng, max(opened, START), END) if rng.random() < 0.5 else opened,
+                "updated_at": moment(rng, max(opened, START), END) if rng.random() < 0.5 else opened,
             }
 
 
@@ -153,7 +154,7 @@ def cards(draft: Draft) -> Iterator[Row]:
         for _ in range(rng.choices((0, 1, 2), (10, 70, 20))[0]):
             number += 1
             network = rng.choices(("visa", "mastercard"), (6, 4))[0]
-            created = _moment(rng, account["created_at"], END)
+            created = moment(rng, account["created_at"], END)
             yield {
                 "card_id": number,
                 "account_id": account["account_id"],
@@ -163,7 +164,7 @@ def cards(draft: Draft) -> Iterator[Row]:
                 "status": rng.choices(("active", "blocked", "expired"), (90, 4, 6))[0],
                 "expires_on": date(created.year + 4, created.month, 28),
                 "created_at": created,
-                "updated_at": _moment(rng, max(created, START), END) if rng.random() < 0.05 else created,
+                "updated_at": moment(rng, max(created, START), END) if rng.random() < 0.05 else created,
             }
 
 
@@ -188,7 +189,7 @@ def payments(draft: Draft) -> Iterator[Row]:
         updated = booked + _delay(rng)
         if status == "pending" or updated >= END:
             status, updated = "pending", booked
-        paid["amount"] = _cents(paid["amount"] * _UNITS_OF_EUR[account["currency"]])
+        paid["amount"] = cents(paid["amount"] * _UNITS_OF_EUR[account["currency"]])
         yield {
             "payment_id": number,
             "account_id": account["account_id"],
@@ -200,16 +201,6 @@ def payments(draft: Draft) -> Iterator[Row]:
             "created_at": booked,
             "updated_at": updated,
         }
-
-
-GENERATORS: Mapping[str, Callable[[Draft], Iterator[Row]]] = {
-    "customers": customers,
-    "merchants": merchants,
-    "accounts": accounts,
-    "cards": cards,
-    "payments": payments,
-}
-"""By table name, each after the tables it refers to."""
 
 
 def _by_card(rng: Random, owned: list[Row], merchant_of: Weighted) -> Row:
@@ -236,12 +227,30 @@ def _by_transfer(rng: Random) -> Row:
     }
 
 
-def _cents(value: float) -> Decimal:
+def cents(value: float) -> Decimal:
+    """`value` as an amount."""
     return Decimal(round(value * 100)).scaleb(-2)
 
 
-def _moment(rng: Random, start: datetime, end: datetime) -> datetime:
+def moment(rng: Random, start: datetime, end: datetime) -> datetime:
+    """An instant from `start` to before `end`."""
     return start + timedelta(microseconds=rng.randrange(max(1, (end - start) // timedelta(microseconds=1))))
+
+
+def changed(rng: Random, created: datetime, share: float) -> datetime:
+    """When a row was changed last: for `share` of the rows since `START`, for the others when it was made."""
+    return moment(rng, max(created, START), END) if rng.random() < share else created
+
+
+def document(**fields: Any) -> str:
+    """JSON as Postgres writes it from a JSONB column: shorter names first, then by the alphabet."""
+    return json.dumps(_in_order(fields), ensure_ascii=False)
+
+
+def _in_order(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_order(value[name]) for name in sorted(value, key=lambda name: (len(name.encode()), name))}
+    return [_in_order(each) for each in value] if isinstance(value, list) else value
 
 
 def _busy_hour(rng: Random, moment: datetime) -> datetime:

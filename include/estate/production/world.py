@@ -8,7 +8,8 @@ from datetime import date
 from decimal import Decimal
 
 from estate.production.feeds import KafkaRecord, Settlement, card_events, landing_files, rates, settlements
-from estate.production.tables import GENERATORS, Draft, Row
+from estate.production.generators import GENERATORS
+from estate.production.tables import Draft, Row
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-{#- A record is known by its place in the topic, so records that were loaded before are left alone. -#}
+{#- A record is known by its place in the topic, so records that were loaded before are left alone.
+    params.folder: of the lake, where the files lie; params.suffix: keeps pipelines apart. -#}
 {%- set interval = data_interval_start | ts_nodash -%}
-{%- set delta = "RAW.CARD_EVENTS_DELTA_" ~ interval -%}
+{%- set delta = "RAW.CARD_EVENTS_DELTA_" ~ interval ~ params.suffix -%}
 CREATE OR REPLACE TEMPORARY TABLE {{ delta }} LIKE RAW.CARD_EVENTS;
 
 COPY INTO {{ delta }}
-FROM @RAW.LAKE/raw/card_events/interval={{ interval }}/
+FROM @RAW.LAKE/{{ params.folder }}interval={{ interval }}/
 FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE)
 MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE
 FORCE = TRUE;

@@ -1,5 +1,6 @@
-{#- params.table: a RAW table with a LANDED_ON column. One day's rows are replaced whole, in one transaction. -#}
-{%- set day = data_interval_start | ds -%}
+{#- params.table: a RAW table with a LANDED_ON column. One day's rows are replaced whole, in one transaction: those of
+    the day that began params.days_back days before the interval. -#}
+{%- set day = macros.ds_add(data_interval_start | ds, -params.days_back) -%}
 {%- set target = "RAW." ~ params.table | upper -%}
 BEGIN;
 

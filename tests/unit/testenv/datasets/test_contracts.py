@@ -56,7 +56,11 @@ id: postgres.customers
 schema:
   - name: customers
     properties:
-      - {{name: customer_id, logicalType: integer, primaryKey: true, classification: pseudonym, semanticType: customer_id}}
+      - name: customer_id
+        logicalType: integer
+        primaryKey: true
+        classification: pseudonym
+        semanticType: customer_id
 """
 
 
@@ -167,7 +171,7 @@ def test_what_is_no_yaml_is_one_line(folder: Path) -> None:
         (
             "classification: pseudonym",
             "classification: secret",
-            "customer_id: classification: must be one of ['public'",
+            "customer_id: classification: must be one of [",
         ),
         ("name: status, logicalType: string", "name: status", "status: logicalType: is missing"),
         ("name: status", "name: order_id", "order_id: name: stands there twice"),
