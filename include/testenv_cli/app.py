@@ -196,6 +196,42 @@ def reap(
         printing.out.print(words, soft_wrap=True, markup=False, highlight=False)
 
 
+datasets = typer.Typer(help="Dataset versions: what environments are made from.", no_args_is_help=True)
+app.add_typer(datasets, name="datasets")
+
+Version = Annotated[str, typer.Argument(metavar="VERSION", help="Dataset version, or latest.")]
+
+
+@datasets.command("list")
+def list_datasets(as_json: Json = False) -> None:
+    """Show the dataset versions, and which environments stand on each."""
+    found = plane().datasets()
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_datasets(found)
+
+
+@datasets.command("show")
+def show_dataset(version: Version = "latest", as_json: Json = False) -> None:
+    """Show what a dataset version holds."""
+    found = plane().dataset(version)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_dataset(found)
+
+
+@datasets.command("diff")
+def diff_datasets(before: Version, after: Version = "latest", as_json: Json = False) -> None:
+    """Show what differs from one dataset version to another."""
+    found = plane().dataset_changes(before, after)
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_dataset_changes(found)
+
+
 def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
         printing.print_json(ended)

@@ -46,6 +46,19 @@ class ControlPlane:
         """Part → setting → value, credentials included."""
         return dict(self._get(f"/testenv/api/v1/environments/{quote(env_id, safe='')}/connect")["connections"])
 
+    def datasets(self) -> list[dict[str, Any]]:
+        """Dataset versions, the published one first."""
+        return list(self._get("/testenv/api/v1/datasets")["datasets"])
+
+    def dataset(self, version: str) -> dict[str, Any]:
+        """One of them, with its manifest."""
+        return self._get(f"/testenv/api/v1/datasets/{quote(version, safe='')}")
+
+    def dataset_changes(self, before: str, after: str) -> dict[str, Any]:
+        """What differs from one version to another."""
+        path = f"/testenv/api/v1/datasets/{quote(before, safe='')}/changes/{quote(after, safe='')}"
+        return self._get(path)
+
     def findings(self) -> list[dict[str, Any]]:
         """What reaping would end, and what it would leave alone. Looks into every system."""
         return list(self._get("/testenv/api/v1/findings")["findings"])

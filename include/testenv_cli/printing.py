@@ -101,6 +101,51 @@ def print_findings(found: list[dict[str, Any]]) -> None:
             out.print(f"        {resource}", markup=False, highlight=False)
 
 
+def print_datasets(found: list[dict[str, Any]]) -> None:
+    """One row each."""
+    if not found:
+        out.print("There is no dataset version. `make up` publishes the seed data.")
+        return
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("version", "", "rows", "records", "files", "environments"):
+        view.add_column(heading, no_wrap=heading == "version")
+    for one in found:
+        published = "[green]published[/]" if one["published"] else ""
+        amounts = (f"{one[name]:,}" for name in ("rows", "records", "files"))
+        view.add_row(one["version"], published, *amounts, ", ".join(one["environments"]))
+    out.print(view)
+
+
+def print_dataset(one: dict[str, Any]) -> None:
+    """What a version holds, store by store."""
+    manifest = one["manifest"]
+    out.print(f"[bold]{one['version']}[/]  {'[green]published[/]' if one['published'] else ''}")
+    view = Table(box=None, show_header=False, padding=(0, 1))
+    for store in ("postgres", "snowflake"):
+        for table, rows in sorted(manifest[store].items()):
+            view.add_row(f"[dim]{store}[/]", table, f"{rows:,} rows")
+    for topic in manifest["topics"]:
+        view.add_row("[dim]kafka[/]", topic["name"], f"{topic['records']:,} records")
+    for path, digest in sorted(manifest["files"].items()):
+        view.add_row("[dim]s3[/]", path, f"[dim]{digest[:12]}[/]")
+    out.print(view)
+    if one["environments"]:
+        out.print(f"Environments: {', '.join(one['environments'])}")
+
+
+def print_dataset_changes(found: dict[str, Any]) -> None:
+    """What differs, a line each: gone, new, or another."""
+    if not found["changes"]:
+        out.print(f"{found['before']} and {found['after']} hold the same.")
+        return
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("part", "name", found["before"], found["after"]):
+        view.add_column(heading)
+    for one in found["changes"]:
+        view.add_row(one["part"], one["name"], one["was"] or "[dim]none[/]", one["now"] or "[dim]none[/]")
+    out.print(view)
+
+
 def remaining(expires_at: str | None, now: datetime) -> str:
     """Time left until an ISO 8601 time, in the two largest units: `2 d 3 h`."""
     if not expires_at:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -35,3 +38,41 @@ class Dataset(BaseModel):
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that two dataset versions differ in; `None` where one of them has no such thing."""
+
+    part: str
+    name: str
+    was: str | None
+    now: str | None
+
+
+def changes(before: Dataset, after: Dataset) -> Iterator[Change]:
+    """What differs from `before` to `after`: rows by table, files by content, topics, and the models built in it."""
+    sides = [_parts(dataset) for dataset in (before, after)]
+    for part in sides[0]:
+        was, now = (side[part] for side in sides)
+        for name in sorted(was.keys() | now.keys()):
+            if was.get(name) != now.get(name):
+                yield Change(part, name, was.get(name), now.get(name))
+
+
+def _parts(dataset: Dataset) -> dict[str, Mapping[str, str]]:
+    return {
+        "postgres": {table: f"{rows} rows" for table, rows in dataset.postgres.items()},
+        "snowflake": {table: f"{rows} rows" for table, rows in dataset.snowflake.items()},
+        "files": {path: digest[:12] for path, digest in dataset.files.items()},
+        "topics": {
+            topic.name: f"{topic.records} records in {topic.partitions} partitions{_config(topic)}"
+            for topic in dataset.topics
+        },
+        "models": {"dbt": dataset.models} if dataset.models else {},
+    }
+
+
+def _config(topic: Topic) -> str:
+    settings = ", ".join(f"{name}={value}" for name, value in sorted(topic.config.items()))
+    return f" ({settings})" if settings else ""

@@ -4,6 +4,9 @@
     GET  environments/ID                  with parts, steps and events
     POST environments/ID/extend           {"hours": 24}
     GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
+    GET  datasets                         dataset versions: what each holds, and who stands on it
+    GET  datasets/VERSION                 its manifest
+    GET  datasets/VERSION/changes/OTHER   what differs from one to the other
     GET  findings                         what reaping would end, and what it would leave alone, with reasons
 
 Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
@@ -13,6 +16,7 @@ Who may see `provision_env` may look, who may trigger it may extend and connect.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
@@ -22,11 +26,24 @@ from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDe
 from airflow.www.extensions.init_auth_manager import get_auth_manager
 from flask import Blueprint, Response, jsonify, request
 
-from testenv.core.errors import Busy, Conflict, Denied, Invalid, NotFound, Refused, TestenvError, Unavailable
+from testenv.core.dataset import changes
+from testenv.core.errors import (
+    Busy,
+    Conflict,
+    Denied,
+    Invalid,
+    NotFound,
+    Refused,
+    TestenvError,
+    Unavailable,
+    UnknownDataset,
+)
 from testenv.core.naming import EnvId
+from testenv.datasets.store import DatasetStore
 from testenv_airflow.ui import hook, present
 
 STATUS: dict[type[TestenvError], int] = {
+    UnknownDataset: 404,
     Invalid: 400,
     NotFound: 404,
     Conflict: 409,
@@ -130,11 +147,43 @@ def connect_environment(env_id: str) -> Response:
     return answer
 
 
+@api.get("/datasets")
+@requires(use=False)
+def list_datasets() -> Response:
+    """Dataset versions, the published one first."""
+    return jsonify(datasets=present.datasets(_datasets(), hook().reader.living()))
+
+
+@api.get("/datasets/<version>")
+@requires(use=False)
+def show_dataset(version: str) -> Response:
+    """The manifest of a dataset version; `latest` names the published one."""
+    store = _datasets()
+    found = store.get(store.resolve(version))
+    living = [str(each.env_id) for each in hook().reader.living() if each.spec.dataset == found.version]
+    return jsonify(present.dataset(found, store.current(), living) | {"manifest": found.model_dump(mode="json")})
+
+
+@api.get("/datasets/<version>/changes/<other>")
+@requires(use=False)
+def compare_datasets(version: str, other: str) -> Response:
+    """What differs from one version to the other."""
+    store = _datasets()
+    before, after = (store.get(store.resolve(each)) for each in (version, other))
+    return jsonify(
+        before=before.version, after=after.version, changes=[asdict(each) for each in changes(before, after)]
+    )
+
+
 @api.get("/findings")
 @requires(use=False)
 def list_findings() -> Response:
     """What reaping would do now. Looks into every system, and changes nothing."""
     return jsonify(findings=[present.finding(found) for found in hook().reaper.findings()])
+
+
+def _datasets() -> DatasetStore:
+    return DatasetStore(hook().config)
 
 
 def _user() -> str:

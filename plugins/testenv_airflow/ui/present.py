@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from testenv.core.dataset import Dataset
 from testenv.core.kinds import load_kinds
 from testenv.core.lifecycle import ENDED, State
 from testenv.core.naming import EnvId, Names
 from testenv.core.reap import Finding
+from testenv.datasets.store import DatasetStore
 from testenv.ledger import Environment, LedgerReader, StepRecord
 
 LIVING = frozenset(State) - ENDED
@@ -96,6 +99,27 @@ def finding(found: Finding) -> dict[str, Any]:
         "words": found.words,
         "proof": found.proof,
         "resources": [str(resource) for resource in found.resources],
+    }
+
+
+def datasets(store: DatasetStore, living: Iterable[Environment]) -> list[dict[str, Any]]:
+    """Every dataset version, the published one first, with how much it holds and which environments stand on it."""
+    current, pinned = store.current(), defaultdict(list)
+    for environment in living:
+        pinned[environment.spec.dataset].append(str(environment.env_id))
+    found = [dataset(store.get(version), current, pinned[version]) for version in store.versions()]
+    return sorted(found, key=lambda one: (not one["published"], one["version"]))
+
+
+def dataset(found: Dataset, current: str | None, environments: list[str]) -> dict[str, Any]:
+    """One dataset version in one row."""
+    return {
+        "version": found.version,
+        "published": found.version == current,
+        "rows": sum(found.postgres.values()) + sum(found.snowflake.values()),
+        "records": sum(topic.records for topic in found.topics),
+        "files": len(found.files),
+        "environments": sorted(environments),
     }
 
 

@@ -49,3 +49,17 @@ def test_findings_say_what_would_end_why_and_whose_it_is(capsys: pytest.CaptureF
     assert lines[2].strip() == "postgres database te_sbx_a_src"
     printing.print_findings([])
     assert "Nothing is to end" in capsys.readouterr().out
+
+
+def test_what_differs_between_datasets_has_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = {"part": "postgres", "name": "cards", "was": "4 rows", "now": None}
+    printing.print_dataset_changes({"before": "seed-1", "after": "seed-2", "changes": [gone]})
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["part", "name", "seed-1", "seed-2"]
+    assert line.split() == ["postgres", "cards", "4", "rows", "none"]
+
+
+def test_datasets_show_which_is_published_and_who_stands_on_each(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {"version": "seed-1", "published": True, "rows": 1200, "records": 18, "files": 3, "environments": ["ci-a"]}
+    printing.print_datasets([one])
+    assert capsys.readouterr().out.splitlines()[1].split() == ["seed-1", "published", "1,200", "18", "3", "ci-a"]
