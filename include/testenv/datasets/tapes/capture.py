@@ -76,9 +76,7 @@ def segment(source: KafkaConfig, topic: str, span: Span = ALL) -> Segment:
 def _span(consumer: Consumer, topic: str, partition: int, span: Span) -> tuple[int, int]:
     from confluent_kafka import TopicPartition
 
-    low: int
-    high: int
-    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=clients.SECONDS)
+    low, high = clients.ends(consumer, topic, partition)
 
     def first_at(at: datetime | None, otherwise: int) -> int:
         if at is None:

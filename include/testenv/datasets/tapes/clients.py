@@ -88,6 +88,14 @@ def consumer(config: KafkaConfig) -> Iterator[Consumer]:
         client.close()
 
 
+def ends(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """The first offset, and the one after the last that is decided: before all of a transaction that is still open."""
+    from confluent_kafka import TopicPartition
+
+    low, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=SECONDS)
+    return int(low), int(high)
+
+
 def producer(config: KafkaConfig, failures: list[Any], transactional_id: str = "") -> Producer:
     """Keeps order and sends each record once. What the broker refuses is added to `failures`."""
     from confluent_kafka import Producer
