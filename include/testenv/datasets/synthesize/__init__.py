@@ -1,0 +1,1 @@
+"""Rows of nobody: profiles of production's tables, and tables generated from them. docs/synthesis.md."""
