@@ -1,0 +1,103 @@
+"""What the leak scan costs: its CPU seconds against those of Polars' own unmasked rewrite of the same Parquet file.
+
+10 M rows of eight columns, four of them texts, are searched in every form for the sensitive values of 70,000 people
+(210,000 values). `python bench/leak_scan.py [ROWS]`, with `include` on PYTHONPATH; prints JSON. CPU seconds are of this
+process and its threads; the scan's include reading the file.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from testenv.datasets.evidence.leaks import Identifiers, Known, LeakScan
+from testenv.datasets.evidence.leaves import leaves, read
+
+PEOPLE = 70_000
+CHUNK = 500_000
+
+
+def write(file: Path, rows: int) -> None:
+    """Masked-looking rows: e-mails and names that repeat, phones, a sentence."""
+    parts = file.parent / "parts"
+    parts.mkdir()
+    letters = np.array(list("abcdefghijklmnop"))
+    for start in range(0, rows, CHUNK):
+        rng = np.random.default_rng(start)
+        n = min(CHUNK, rows - start)
+        mail = pl.Series(rng.choice(letters, (200_000, 12)).view("<U12").ravel())
+        who = rng.integers(0, 200_000, n)
+        number = pl.Series(rng.integers(0, 10**4, n).astype(str)).str.zfill(4)
+        pl.DataFrame(
+            {
+                "id": np.arange(start, start + n),
+                "account_id": rng.integers(0, 10**6, n),
+                "email": mail.gather(who) + "@example.com",
+                "name": pl.Series([f"Given{i % 100} Family{i % 997}" for i in range(5000)]).gather(who % 5000),
+                "phone": "+1 (555) 555-01" + number.str.tail(2) + " x" + number,
+                "note": "order " + pl.Series(who.astype(str)) + " shipped, delivered after " + number + " days",
+                "amount": rng.integers(0, 10**6, n) / 100,
+                "at": 1_760_000_000_000 + rng.integers(0, 10**10, n),
+            }
+        ).write_parquet(parts / f"{start:012}.parquet")
+    pl.scan_parquet(parts / "*.parquet").sink_parquet(file)
+
+
+def identifiers() -> Known:
+    """Three values of each person."""
+    held = Identifiers(allowed=[f"Given{i} Family{j}" for i in range(100) for j in range(997)][:1000])
+    people = [f"{i:05}" for i in range(PEOPLE)]
+    held.add(pa.array([f"person{i}.surname@mail{i[:2]}.org" for i in people]), "customers.email", "email")
+    held.add(pa.array([f"+4930{i}{i[::-1]}" for i in people]), "customers.phone", "phone")
+    held.add(pa.array([f"40001234{i}{i[:3]}" for i in people]), "cards.pan", "pan")
+    return held.known()
+
+
+def cpu_seconds() -> float:
+    """Of this process and all of its threads."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def measure(rows: int) -> dict[str, float | int]:
+    """Seconds are CPU seconds."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "rows.parquet")
+        write(file, rows)
+        known = identifiers()
+        LeakScan(known).look("warm", next(leaves(pa.record_batch({"text": ["compiled before it is measured"]}))))
+        start, wall = cpu_seconds(), time.monotonic()
+        pl.scan_parquet(file).sink_parquet(Path(folder, "copy.parquet"))
+        rewrite, rewrite_wall = cpu_seconds() - start, time.monotonic() - wall
+        start, wall, scan, row = cpu_seconds(), time.monotonic(), LeakScan(known), 0
+        for batch in read(file):
+            for leaf in leaves(batch):
+                scan.look("postgres.rows", leaf, row)
+            row += batch.num_rows
+        took, took_wall = cpu_seconds() - start, time.monotonic() - wall
+        return {
+            "rows": rows,
+            "identifiers": 3 * PEOPLE,
+            "forms": known.size,
+            "values": scan.values,
+            "hits": sum(hit.count for hit in scan.hits()),
+            "mb": round(file.stat().st_size / 1e6),
+            "rewrite_cpu_s": round(rewrite, 2),
+            "rewrite_wall_s": round(rewrite_wall, 2),
+            "scan_cpu_s": round(took, 2),
+            "scan_wall_s": round(took_wall, 2),
+            "leak_scan_ratio": round(took / rewrite, 2),
+            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000), indent=2))
