@@ -41,12 +41,12 @@ _FITS = {
 class Observed:
     """Paths that a store has of a dataset, and the type of each as the store calls it.
 
-    `complete` where the store declares its schema (columns, Avro): what is not there is missing. JSON is only seen by
-    example, and a path that no document has is no difference.
+    What a store declares (columns, Avro) is all there is: what is not there is missing. The columns in `by_example`
+    hold JSON, which declares nothing: a path that no document has is no difference, unless it is required.
     """
 
     types: Mapping[str, str]
-    complete: bool = True
+    by_example: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,16 @@ def canonical_type(text: str) -> str:
         name = (match["name"] + match["rest"]).strip()
         size = "(" + match["size"].replace(" ", "") + ")"
     name = _SYNONYMS.get(name, name)
+    if name == "varchar" and not size:
+        name = "text"
     return f"{name}{size}"
 
 
 def _of_one(contract: Contract, observed: Observed) -> Iterator[Difference]:
     known = {field.path: field for field in contract.fields}
     for path, type_ in observed.types.items():
+        if path not in known and type_ == "null" and any(each.startswith((f"{path}.", f"{path}[")) for each in known):
+            continue  # an object or a list that is not there
         if path not in known:
             yield Difference(
                 contract.id, path, f"is new ({type_}){_renamed(path, known, observed)}", _classify(contract)
@@ -101,7 +105,7 @@ def _of_one(contract: Contract, observed: Observed) -> Iterator[Difference]:
             expected = known[path].physical_type or known[path].type
             yield Difference(contract.id, path, f"is {type_}, the contract says {expected}", _revise(contract))
     for path, field in known.items():
-        if path not in observed.types and (observed.complete or field.required):
+        if path not in observed.types and (field.required or field.column not in observed.by_example):
             yield Difference(contract.id, path, "is missing", _revise(contract))
 
 
