@@ -11,7 +11,7 @@ from collections.abc import Callable
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]
 from typing import Any
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = frozenset(" \t\n\r")
 _LITERAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null|NaN|-?Infinity")
 
 Enter = Callable[[Any, str | None], Any]
@@ -56,10 +56,9 @@ class _Cutter:
 
     def _space(self, at: int) -> int:
         """Where the white space ends that may begin at `at`."""
-        if self._text[at : at + 1] > " ":
-            return at
-        found = _SPACE.match(self._text, at)
-        return found.end() if found else at
+        while self._text[at : at + 1] in _SPACE:
+            at += 1
+        return at
 
     def _value(self, at: int, node: Any) -> int:
         end: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -18,6 +19,8 @@ MaskValue = Callable[[str, Sequence[Any]], Sequence[Any]]
 _CONTAINERS = ("object", "array")
 _WHOLE = re.compile(r"-?\d+")
 _NUMBERS = (int, float, Decimal)
+_LARGEST = 10**38
+"""Of whole numbers, as in Arrow and Snowflake. What a document can write in few characters may not fit into memory."""
 
 
 class Mismatch(ValueError):
@@ -31,6 +34,7 @@ class Node:
     path: str
     contract: str
     leaf: Field | None = None
+    is_masked: bool = False
     known: bool = True
     children: dict[str | None, Node] = field(default_factory=dict)
 
@@ -66,7 +70,7 @@ def tree(contract: Contract) -> dict[str, Node]:
             path = f"{node.path}[]" if name is None else f"{node.path}.{name}"
             node = node.children.setdefault(name, Node(path, contract.id))
         if leaf.type not in _CONTAINERS:
-            node.leaf = leaf
+            node.leaf, node.is_masked = leaf, bool(leaf.classification and leaf.classification.is_sensitive)
     return parts
 
 
@@ -100,9 +104,9 @@ def typed(leaf: Field, value: Any) -> Any:
 
 
 def _integer(leaf: Field, value: Any) -> int:
-    if isinstance(value, str) and _WHOLE.fullmatch(value) and len(value) < 40:
+    if isinstance(value, str) and _WHOLE.fullmatch(value) and len(value) < 39:
         return int(value)
-    if isinstance(value, _NUMBERS) and value == value // 1:
+    if isinstance(value, (int, float, Decimal)) and abs(value) < _LARGEST and value == int(value):
         return int(value)
     raise Mismatch(leaf.path)
 
@@ -129,10 +133,10 @@ class Gathered:
     """The values of a batch that must be masked, by path, and where each must be written back."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, _Slots] = {}
+        self._slots: defaultdict[str, _Slots] = defaultdict(_Slots)
 
     def add(self, leaf: Field, value: Any, write: Callable[[Any], None]) -> None:
-        slots = self._slots.setdefault(leaf.path, _Slots())
+        slots = self._slots[leaf.path]
         slots.values.append(value)
         slots.write.append(write)
 

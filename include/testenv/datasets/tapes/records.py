@@ -6,15 +6,17 @@ that fails a reader in the same way, and the manifest counts it.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from testenv.core.contract import Contract, Field
 from testenv.core.errors import Drifted, Invalid
 from testenv.datasets.avro import NotAvro, Registry
-from testenv.datasets.tapes.form import About, schema
+from testenv.datasets.tapes.form import About, header_array, header_lists, schema
 from testenv.datasets.tapes.json_text import NotJson, quote, split
 from testenv.datasets.tapes.paths import Gathered, MaskValue, Mismatch, Node, tree, typed
 
@@ -85,13 +87,12 @@ class RecordMask:
             [self._part(name, data, gathered) for data in batch.column(name).to_pylist()] for name in ("key", "value")
         ]
         headers = [
-            [(header["name"], self._header(header["name"], header["value"], gathered)) for header in each]
-            for each in batch.column("headers").to_pylist()
+            [(name, self._header(name, data, gathered)) for name, data in each]
+            for each in header_lists(batch.column("headers"))
         ]
         gathered.mask(self._mask_value)
         masked = [pa.array([pending and pending() for pending in part], pa.binary()) for part in parts]
-        lists = [[{"name": name, "value": pending and pending()} for name, pending in each] for each in headers]
-        masked.append(pa.array(lists, schema().field("headers").type))
+        masked.append(header_array([[(name, pending and pending()) for name, pending in each] for each in headers]))
         return pa.RecordBatch.from_arrays([*batch.columns[:3], *masked], schema=schema())
 
     def _reader(self, contract: str, option: str, name: str) -> _Reader:
@@ -138,10 +139,6 @@ def _leaf_of(node: Node) -> Field:
     return node.leaf
 
 
-def _is_masked(leaf: Field) -> bool:
-    return leaf.classification is None or leaf.classification.is_sensitive
-
-
 class _Text:
     """A part that is one value: UTF-8 text, of a number too."""
 
@@ -154,7 +151,7 @@ class _Text:
             raise _Broken(BROKEN_BYTES) from None
         except Mismatch:
             raise _Broken(b"broken") from None
-        if not _is_masked(leaf):
+        if not node.is_masked:
             return lambda: data
         gathered.add(leaf, found[0], lambda masked: found.__setitem__(0, masked))
         return lambda: None if found[0] is None else str(found[0]).encode()
@@ -186,25 +183,25 @@ class _Json:
         return lambda: "".join(parts).encode()
 
     def _leaf(self, node: Node, parts: list[str], index: int, plain: bool, gathered: Gathered) -> None:
-        value, is_text = _parsed(parts[index])
         try:
+            value, is_text = _parsed(parts[index])
             leaf = _leaf_of(node)
             found = typed(leaf, value)
-        except Mismatch:
+        except (Mismatch, ArithmeticError, UnicodeError):
             parts[index] = BROKEN_VALUE
             self._broken[node.path] += 1
             return
-        if _is_masked(leaf):
+        if node.is_masked:
             gathered.add(leaf, found, lambda masked: parts.__setitem__(index, _written(masked, is_text, plain)))
 
 
 def _parsed(raw: str) -> tuple[Any, bool]:
-    """The value of a JSON scalar, and whether it is a string. Numbers are exact."""
-    import json
-    from decimal import Decimal
+    """The value of a JSON scalar, and whether it is a string. Numbers are exact.
 
+    Raises ArithmeticError for a number out of all bounds, UnicodeError for half a character: JSON can write both.
+    """
     if raw[0] == '"':
-        return (json.loads(raw) if "\\" in raw else raw[1:-1]), True
+        return (json.loads(raw).encode().decode() if "\\" in raw else raw[1:-1]), True
     if raw in ("true", "false"):
         return raw == "true", False
     return Decimal(raw), False
@@ -255,7 +252,7 @@ def _walk(container: Any, at: Any, node: Node, gathered: Gathered) -> None:
         case _:
             leaf = _leaf_of(node)
             found = typed(leaf, value)
-            if _is_masked(leaf):
+            if node.is_masked:
                 gathered.add(leaf, found, lambda masked: container.__setitem__(at, _as(value, masked)))
 
 

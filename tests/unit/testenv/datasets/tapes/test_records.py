@@ -139,6 +139,11 @@ class TestBroken:
             (f'{{"name": {{"first": "{SECRET}"}}}}'.encode(), b'"broken"'),
             (f'{{"city": ["{SECRET}"]}}'.encode(), b'"broken"'),
             (b'{"city": 4111111111111111}', b'{"city": "broken"}'),
+            (b'{"born": 1e999999999}', b'{"born": "broken"}'),
+            (b'{"born": 1e99999999999999999999}', b'{"born": "broken"}'),
+            (b'{"born": "%s"}' % (b"9" * 5000), b'{"born": "broken"}'),
+            (b'{"born": 1815.5}', b'{"born": "broken"}'),
+            (b'{"name": "\\ud800"}', b'{"name": "broken"}'),
             (b"", b""),
         ],
     )
