@@ -43,10 +43,12 @@ class Settlement:
 
 @dataclass(frozen=True)
 class KafkaRecord:
+    """A record; `value` is text, Avro in bytes, or None for a tombstone."""
+
     partition: int
     timestamp_ms: int
     key: str
-    value: str | None
+    value: str | bytes | None
     headers: tuple[tuple[str, str], ...]
 
 

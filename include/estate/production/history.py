@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
+from estate.feeds import FEEDS
 from estate.production.feeds import CENT, KafkaRecord, by_offset
 from estate.production.tables import END, Row
 from estate.production.world import World
+from estate.registry import SCHEMAS_TOPIC, Registered, decode, read_records
 
 LOADED_UNTIL = END - timedelta(days=1)
 
@@ -29,7 +31,43 @@ def loaded(world: World) -> dict[str, list[Row]]:
         for offset, record in by_offset(world.card_events)
         if record.timestamp_ms < LOADED_UNTIL.timestamp() * 1000 and (row := _event(offset, record))
     ]
+    rows |= {feed.upper(): list(_documents(world, feed)) for feed in world.partners}
+    schemas = read_records((each.key, each.value) for each in world.service_topics[SCHEMAS_TOPIC])
+    for topic, records in world.service_topics.items():
+        if topic != SCHEMAS_TOPIC:
+            rows[topic.upper()] = [
+                _record_row(offset, record, schemas)
+                for offset, record in by_offset(records)
+                if record.timestamp_ms < LOADED_UNTIL.timestamp() * 1000
+            ]
     return rows
+
+
+def _documents(world: World, feed: str) -> Iterator[Row]:
+    for day, delivery in world.partners[feed].items():
+        for record in delivery.records if day < LOADED_UNTIL.date() else ():
+            yield {
+                "record_id": record[FEEDS[feed].key],
+                "content": json.dumps(record, ensure_ascii=False, separators=(",", ":")),
+                "source_file": FEEDS[feed].file,
+                "landed_on": day,
+            }
+
+
+def _record_row(offset: int, record: KafkaRecord, schemas: Mapping[int, Registered]) -> Row:
+    value = decode(record.value, schemas) if isinstance(record.value, bytes) else json.loads(record.value or "null")
+    return {
+        "kafka_partition": record.partition,
+        "kafka_offset": offset,
+        "kafka_timestamp": datetime.fromtimestamp(record.timestamp_ms / 1000, UTC).replace(tzinfo=None),
+        "record_key": record.key,
+        "record_value": json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_millis),
+        "record_headers": json.dumps(dict(record.headers), ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def _versions(table: list[Row]) -> Iterator[Row]:

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from estate.feeds import FEEDS
+from estate.production.events import service_topics
 from estate.production.feeds import KafkaRecord, Settlement, card_events, landing_files, rates, settlements
 from estate.production.generators import GENERATORS
+from estate.production.partners import Delivery, deliveries
 from estate.production.tables import Draft, Row
 
 
@@ -20,10 +23,22 @@ class World:
     settlements: dict[date, list[Settlement]]
     rates: dict[date, dict[str, Decimal]]
     card_events: list[KafkaRecord]
+    partners: dict[str, dict[date, Delivery]]
+    """Deliveries of the other feeds, by feed and day."""
+    service_topics: dict[str, list[KafkaRecord]]
+    """By name; the card events' topic is not among them, that of the schemas is."""
+
+    @property
+    def topics(self) -> dict[str, list[KafkaRecord]]:
+        """Every topic's records."""
+        return {"card_events": self.card_events, **self.service_topics}
 
     def landing(self) -> Iterator[tuple[str, bytes]]:
         """Path below the landing zone, and content, of each delivered file."""
-        return landing_files(self.settlements, self.rates)
+        yield from landing_files(self.settlements, self.rates)
+        for feed, days in self.partners.items():
+            for day, delivery in days.items():
+                yield f"{feed}/dt={day}/{FEEDS[feed].file}", delivery.content
 
 
 def build(seed: int, scale: float) -> World:
@@ -36,4 +51,6 @@ def build(seed: int, scale: float) -> World:
     draft = Draft(seed, scale)
     for name, generate in GENERATORS.items():
         draft.tables[name] = list(generate(draft))
-    return World(draft.tables, settlements(draft), rates(draft), card_events(draft))
+    return World(
+        draft.tables, settlements(draft), rates(draft), card_events(draft), deliveries(draft), service_topics(draft)
+    )

@@ -44,10 +44,24 @@ def test_each_says_whose_it_is_how_fresh_and_what_must_hold(contract: Contract) 
 
 
 def test_an_entity_path_ends_at_the_entity_s_key() -> None:
+    types = {f"{contract.name}.{f.path}": f.semantic_type for contract in of(Store.POSTGRES) for f in contract.fields}
     for contract in CONTRACTS.values():
         if contract.entity:
-            field = contract.entity_path[-1].rpartition(".")[2].replace("[]", "")
-            assert field.lower() == f"{contract.entity}_id" or contract.entity_path == ("key",), contract.id
+            first, *rest = contract.entity_path
+            last = types[rest[-1]] if rest else contract.field(first).semantic_type
+            assert last == f"{contract.entity}_id", contract.id
+
+
+def test_each_step_of_an_entity_path_is_a_reference_to_the_next_one_s_table() -> None:
+    """So that a row is joined to its entity by keys alone."""
+    tables = {contract.name: contract for contract in of(Store.POSTGRES)}
+    for contract in CONTRACTS.values():
+        if contract.entity:
+            here = contract.field(contract.entity_path[0])
+            for step in contract.entity_path[1:]:
+                table, column = step.split(".")
+                assert here.references == f"{table}.{tables[table].key[0]}", contract.id
+                here = tables[table].field(column)
 
 
 def test_a_key_and_what_refers_to_it_are_of_one_semantic_type() -> None:
