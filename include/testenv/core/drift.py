@@ -28,6 +28,7 @@ _SYNONYMS = {
 }
 _WITH_SIZE = re.compile(r"(?P<name>[^(]+?)\s*\((?P<size>[\d,\s]+)\)(?P<rest>.*)")
 _FITS = {
+    ("timestamp", "integer"),
     ("number", "integer"),
     ("string", "date"),
     ("string", "timestamp"),

@@ -69,6 +69,10 @@ class EnvId:
         return self.value
 
 
+TOPICS_OF_ENVIRONMENTS = "te."
+"""How the name of every topic of an environment begins; production's may not."""
+
+
 @dataclass(frozen=True)
 class Names:
     """The physical names of one environment."""
@@ -123,7 +127,7 @@ class Names:
     # Kafka
     @property
     def topic_prefix(self) -> str:
-        return f"te.{self.env_id}."
+        return f"{TOPICS_OF_ENVIRONMENTS}{self.env_id}."
 
     @property
     def kafka_user(self) -> str:

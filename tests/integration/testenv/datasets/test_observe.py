@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import Any
 
 import boto3
 import psycopg2
 import pytest
+from confluent_kafka import Producer
 from tests.conftest import REPO, RunningStack
 
 from testenv.config import Config
 from testenv.core.contract import Contracts, Store
 from testenv.core.drift import Observed, differences
-from testenv.datasets import observe
+from testenv.datasets import observe, observe_kafka
 from testenv.datasets.contracts import load_contracts
 from testenv.production import Production
 
@@ -139,6 +142,50 @@ class TestS3:
         with self.put(stack, "landing/payroll/2026.csv", b"name,salary\n"):
             (found,) = told(Store.S3, observe.s3(config, production, CONTRACTS))
         assert found.startswith("s3.payroll: *: is in production and has no contract")
+
+
+class TestKafka:
+    @pytest.fixture
+    def register(self, stack: RunningStack, production: Production) -> Iterator[Callable[[dict[str, Any]], None]]:
+        """Registers one more version of the schema of `login_events`, as the registry does; it goes after the test."""
+        env = stack.production
+        producer = Producer(
+            {
+                "bootstrap.servers": env["PRODUCTION_KAFKA_BOOTSTRAP"],
+                "security.protocol": env["PRODUCTION_KAFKA_SECURITY_PROTOCOL"],
+                "sasl.mechanism": env["PRODUCTION_KAFKA_SASL_MECHANISM"],
+                "sasl.username": env["PRODUCTION_KAFKA_USER"],
+                "sasl.password": env["PRODUCTION_KAFKA_PASSWORD"],
+            }
+        )
+        place = {"subject": "login_events-value", "version": 99}
+        key = json.dumps({"keytype": "SCHEMA", **place, "magic": 1})
+
+        def write(value: str | None) -> None:
+            producer.produce("_schemas", key=key, value=value)
+            assert producer.flush(20) == 0
+
+        yield lambda schema: write(json.dumps({**place, "id": 99, "schema": json.dumps(schema), "deleted": False}))
+        write(None)
+
+    def told(self, production: Production) -> list[str]:
+        """Of production's topics; those of other tests stand beside them."""
+        observed = observe_kafka.kafka(production, CONTRACTS)
+        return told(Store.KAFKA, {id_: each for id_, each in observed.items() if id_ in CONTRACTS})
+
+    def test_it_is_as_its_contracts_say(self, production: Production) -> None:
+        assert self.told(production) == []
+
+    def test_a_renamed_avro_field_is_named(
+        self, production: Production, register: Callable[[dict[str, Any]], None]
+    ) -> None:
+        schema = json.loads((REPO / "include/estate/schema/avro/3-login_events-value-v1.avsc").read_text())
+        for field in schema["fields"]:
+            if field["name"] == "ip":
+                field["name"] = "address"
+        register(schema)
+        (found,) = self.told(production)
+        assert found.startswith("kafka.login_events: value.address: is new (string)")
 
 
 def test_snowflake_is_as_its_contracts_say(config: Config, production: Production) -> None:
