@@ -162,7 +162,7 @@ class Masker:
             return self._leaf(array.dictionary_decode(), rule, entities).dictionary_encode().cast(array.type)
         if pa.types.is_dictionary(array.type):
             return pa.DictionaryArray.from_arrays(array.indices, self._leaf(array.dictionary, rule, None))
-        domain = self._domains.setdefault(rule.semantic_type, Domain(self._key, rule.semantic_type))
+        domain = self._domain(rule.semantic_type)
         column = Column(array, domain, rule.unique, entities, self.policy.entity)
         try:
             return rule.made.mask(column)
@@ -174,6 +174,11 @@ class Masker:
                 f"{self.policy.contract}: {rule.path}: {rule.strategy} cannot mask {array.type} "
                 f"({type(error).__name__}). Compare the contract's type with the data"
             ) from None
+
+    def _domain(self, semantic_type: str) -> Domain:
+        if semantic_type not in self._domains:
+            self._domains[semantic_type] = Domain(self._key, semantic_type)
+        return self._domains[semantic_type]
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:

@@ -24,21 +24,25 @@ if TYPE_CHECKING:
 BATCH_ROWS = 32_768
 
 
-def masked(frame: DataFrame, policy: DatasetPolicy, epoch: str, key: Callable[[str], Key] | None = None) -> DataFrame:
-    """`frame`, masked, with its schema but for `__entity__`. `key` gets an epoch's key, in the worker."""
+def masked(frame: DataFrame, policy: DatasetPolicy, key: Callable[[], Key]) -> DataFrame:
+    """`frame`, masked, with its schema but for `__entity__`. `key` is called in the worker, once for each task."""
     from testenv.datasets.mask.rules import ENTITY
 
     schema = frame.drop(ENTITY).schema
-    return frame.mapInArrow(functools.partial(_mask, policy=policy, epoch=epoch, key=key), schema)
+    return frame.mapInArrow(functools.partial(_mask, policy=policy, key=key), schema)
 
 
-def _mask(
-    batches: Iterator[pa.RecordBatch], policy: DatasetPolicy, epoch: str, key: Callable[[str], Key] | None
-) -> Iterator[pa.RecordBatch]:
-    from testenv.datasets.mask.keys import fetch
+def _mask(batches: Iterator[pa.RecordBatch], policy: DatasetPolicy, key: Callable[[], Key]) -> Iterator[pa.RecordBatch]:
     from testenv.datasets.mask.masker import mask_batches
 
-    yield from mask_batches(batches, policy, (key or fetch)(epoch))
+    yield from mask_batches(batches, policy, key())
+
+
+def from_ssm(root: str, epoch: str) -> Key:
+    """The epoch's key, fetched by whoever calls this."""
+    from testenv.datasets.mask.keys import Keys
+
+    return Keys(root).fetch(epoch)
 
 
 def session(name: str) -> SparkSession:
@@ -54,16 +58,19 @@ def session(name: str) -> SparkSession:
 
 
 def main() -> None:
+    from testenv.datasets.mask.keys import ROOT
     from testenv.datasets.mask.rules import Policy
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("policy", "contract", "epoch", "source", "target"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--keys", default=ROOT, help="folder of the keys' SSM parameters")
     asked = parser.parse_args()
+    key = functools.partial(from_ssm, asked.keys, asked.epoch)
     spark = session(f"mask {asked.contract}")
     text = "\n".join(row.value for row in spark.read.text(asked.policy, wholetext=True).collect())
     policy = Policy.from_json(text)[asked.contract]
-    masked(spark.read.parquet(asked.source), policy, asked.epoch).write.mode("overwrite").parquet(asked.target)
+    masked(spark.read.parquet(asked.source), policy, key).write.mode("overwrite").parquet(asked.target)
     spark.stop()
 
 
