@@ -96,133 +96,158 @@ def _find(key, bits, shift, keys, origins):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _look(data, start, stop, seeds, tables, windows, lengths, tried, room):  # type: ignore[no-untyped-def]
-    """The finding and the origin of one text, `data[start:stop]`, and the length of its longest run of base64."""
+def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin, runs):  # type: ignore[no-untyped-def]
+    """Look at every text, `data[offsets[row]:offsets[row + 1]]`.
+
+    Fills `found`, `origin` and `runs` (the longest run of base64), one entry a text; `tried` counts the runs of digits
+    that were looked up, by length. One function for all rows: a call for each would count references of every array.
+    """
     bits, shift, keys, origins = tables
-    prefixes, digits, edges = room
-    found, origin, seen = 0, -1, 0
-    words, count, gap, dialled = 0, 0, 0, False
-    run, longest = 0, 0
-    at = start
-    while at < stop:
-        byte = data[at]
-        kind = _KINDS[byte]
-        if not kind & _WORD:
-            at += 1
-            run = run + 1 if kind & _BASE64 else 0
-            if count:
-                gap += 1
-                if not kind & _GAP or gap > 2:
-                    count = 0
-            continue
-        begin, h, kinds = at, seeds[0], 0
-        while kind & _WORD:
-            h = (h ^ np.uint64(_LOWER[byte])) * _M
-            kinds |= kind
-            at += 1
-            if at == stop:
-                break
+    longest = 0
+    for row in range(offsets.size - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    prefixes = np.empty(longest // 2 + 3, np.uint64)
+    digits, edges = np.empty(64, np.uint64), np.empty(64, np.bool_)
+    prefixes[0] = digits[0] = np.uint64(0)
+    salts = np.empty(WINDOW + 1, np.uint64)
+    for n in range(WINDOW + 1):
+        salts[n] = mix(seeds[1] + np.uint64(n))
+    most = 0
+    for n in range(1, WINDOW + 1):
+        if windows[n]:
+            most = n
+    for row in range(offsets.size - 1):
+        at, stop = offsets[row], offsets[row + 1]
+        start = at
+        seen, words, count, gap, run, widest = 0, 0, 0, 0, 0, 0
+        dialled = False
+        while at < stop:
             byte = data[at]
             kind = _KINDS[byte]
-        run += at - begin
-        longest = max(longest, run)
-        seen |= kinds
-        words += 1
-        prefixes[words] = prefixes[words - 1] * _K + mix(h)
-        for n in range(1, min(words, WINDOW) + 1):
-            if windows[n]:
-                window = prefixes[words] - prefixes[words - n] * _POWERS[n]
-                there = _find(_final(window, n, seeds[1]), bits, shift, keys, origins)
-                if there >= 0:
-                    found, origin = found | (WHOLE if n == words and at == stop else INSIDE), there
-        if not kinds & _DIGIT:
-            count = 0
-            continue
-        for place in range(begin, at):
-            byte = data[place]
-            if not _KINDS[byte] & _DIGIT:
+            if not kind & _WORD:
+                at += 1
+                run = run + 1 if kind & _BASE64 else 0
+                if count:
+                    gap += 1
+                    if not kind & _GAP or gap > 2:
+                        count = 0
+                continue
+            begin, h, kinds = at, seeds[0], 0
+            while kind & _WORD:
+                h = (h ^ np.uint64(_LOWER[byte])) * _M
+                kinds |= kind
+                at += 1
+                if at == stop:
+                    break
+                byte = data[at]
+                kind = _KINDS[byte]
+            run += at - begin
+            widest = max(widest, run)
+            seen |= kinds
+            words += 1
+            prefixes[words] = prefixes[words - 1] * _K + mix(h)
+            for n in range(1, min(words, most) + 1):
+                if windows[n]:
+                    window = prefixes[words] - prefixes[words - n] * _POWERS[n]
+                    there = _find(mix(window ^ salts[n]), bits, shift, keys, origins)
+                    if there >= 0:
+                        found[row] |= WHOLE if n == words and at == stop else INSIDE
+                        origin[row] = there
+            if not kinds & _DIGIT:
                 count = 0
                 continue
-            if count == digits.size - 1:  # longer than anything that is searched for: keep its end
-                for n in range(DIGITS + 1):
-                    digits[n] = digits[count - DIGITS + n]
-                    edges[n] = edges[count - DIGITS + n]
-                count, dialled = DIGITS, False
-            if count == 0:
-                dialled = byte == 48 or (place > start and data[place - 1] == 43)  # 0 or +
-            edges[count] = count == 0 or gap > 0
-            gap = 0
-            count += 1
-            digits[count] = digits[count - 1] * _K + mix(seeds[2] + np.uint64(byte))
-            if place + 1 < at and _KINDS[data[place + 1]] & _DIGIT:
-                continue
-            for length in lengths:
-                if length > count:
-                    break
-                head = count - length
-                if length >= LONG or edges[head] or (dialled and head <= 4):
-                    tried[length] += 1
-                    window = digits[count] - digits[head] * _POWERS[length]
-                    there = _find(_final(window, length, seeds[2]), bits, shift, keys, origins)
-                    if there >= 0:
-                        found, origin = found | NUMBER, there
-    if words == 1:
-        there = _find(_final(prefixes[1], 1, seeds[3]), bits, shift, keys, origins)
-        if there >= 0:
-            found, origin = found | WHOLE, there
-    return found | (WIDE if seen & _ASIDE else 0), origin, longest
+            for place in range(begin, at):
+                byte = data[place]
+                if not _KINDS[byte] & _DIGIT:
+                    count = 0
+                    continue
+                if count == digits.size - 1:  # longer than anything that is searched for: keep its end
+                    for n in range(DIGITS + 1):
+                        digits[n] = digits[count - DIGITS + n]
+                        edges[n] = edges[count - DIGITS + n]
+                    count, dialled = DIGITS, False
+                if count == 0:
+                    dialled = byte == 48 or (place > start and data[place - 1] == 43)  # 0 or +
+                edges[count] = count == 0 or gap > 0
+                gap = 0
+                count += 1
+                digits[count] = digits[count - 1] * _K + mix(seeds[2] + np.uint64(byte))
+                if place + 1 < at and _KINDS[data[place + 1]] & _DIGIT:
+                    continue
+                for length in lengths:
+                    if length > count:
+                        break
+                    head = count - length
+                    if length >= LONG or edges[head] or (dialled and head <= 4):
+                        tried[length] += 1
+                        window = digits[count] - digits[head] * _POWERS[length]
+                        there = _find(_final(window, length, seeds[2]), bits, shift, keys, origins)
+                        if there >= 0:
+                            found[row] |= NUMBER
+                            origin[row] = there
+        if words == 1:
+            there = _find(_final(prefixes[1], 1, seeds[3]), bits, shift, keys, origins)
+            if there >= 0:
+                found[row] |= WHOLE
+                origin[row] = there
+        if seen & _ASIDE:
+            found[row] |= WIDE
+        runs[row] = widest
 
 
-@njit(cache=True, nogil=True)
-def _decode(data, start, stop, into):  # type: ignore[no-untyped-def]
-    """Decode base64 until it is no text any more. Returns the number of bytes."""
-    size = 0
-    held, bits = 0, 0
-    for at in range(start, stop):
-        held = (held << 6 | _SEXTETS[data[at]]) & 0xFFFFFF
+@njit(inline="always")
+def _decoded(data, start, stop, into, at):  # type: ignore[no-untyped-def]
+    """Decode base64 until it is no UTF-8 any more; into `into[at:]`, if there is one. Returns the number of bytes."""
+    size, held, bits, more = 0, 0, 0, 0
+    for each in range(start, stop):
+        held = (held << 6 | _SEXTETS[data[each]]) & 0xFFFFFF
         bits += 6
         if bits >= 8:
             bits -= 8
             byte = held >> bits & 0xFF
-            if byte < 32 and byte not in (9, 10, 13):
-                return size
-            into[size] = byte
+            if byte >= 192:
+                if more or byte >= 245:
+                    break
+                more = 1 + (byte >= 224) + (byte >= 240)
+            elif byte >= 128:
+                if not more:
+                    break
+                more -= 1
+            elif more or (byte < 32 and byte != 9 and byte != 10 and byte != 13):
+                break
+            if into.size:
+                into[at + size] = byte
             size += 1
     return size
 
 
 @njit(cache=True, nogil=True)
-def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin):  # type: ignore[no-untyped-def]
-    """Look at every text; `found` and `origin` are filled, one entry a text, and `tried` counts runs by length."""
-    longest = 0
-    for row in range(offsets.size - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    room = np.empty(longest // 2 + 3, np.uint64), np.empty(64, np.uint64), np.empty(64, np.bool_)
-    room[0][0] = room[1][0] = np.uint64(0)
-    plain = np.empty(longest + 3, np.uint8)
-    for row in range(offsets.size - 1):
-        start, stop = offsets[row], offsets[row + 1]
-        if start == stop:
-            continue
-        bits, there, run = _look(data, start, stop, seeds, tables, windows, lengths, tried, room)
-        found[row], origin[row] = bits, there
-        if run < ENCODED:
-            continue
-        begin = start
-        for at in range(start, stop + 1):
-            if at < stop and _KINDS[data[at]] & _BASE64:
+def decode(data, offsets, rows, texts, ends, owners):  # type: ignore[no-untyped-def]
+    """The runs of base64 in `rows` that are texts: their bytes to `texts`, their ends and rows to the others.
+
+    Called with empty arrays it only counts. Returns the number of texts and of bytes; `texts` needs room for one run
+    more, since what turns out to be none is written there as well. A run may have a word in front,
+    `PREFIX-BASE64`, so it is tried behind each sign too.
+    """
+    size, count = 0, 0
+    for row in rows:
+        begin = offsets[row]
+        for at in range(offsets[row], offsets[row + 1] + 1):
+            if at < offsets[row + 1] and _KINDS[data[at]] & _BASE64:
                 continue
             head = begin
-            while at - head >= ENCODED:  # a word of the run may be in front: PREFIX-BASE64
-                size = _decode(data, head, at, plain)
-                if size >= ENCODED * 3 // 4 - 1:
-                    bits, there, _ = _look(plain, 0, size, seeds, tables, windows, lengths, tried, room)
-                    if bits & (WHOLE | INSIDE | NUMBER):
-                        found[row], origin[row] = found[row] | BASE64, there
+            while at - head >= ENCODED:
+                length = _decoded(data, head, at, texts, size)
+                if length >= ENCODED * 3 // 4 - 1:
+                    size += length
+                    if ends.size:
+                        ends[count + 1], owners[count] = size, row
+                    count += 1
                 head += 1
                 while head < at and _KINDS[data[head - 1]] & _WORD:
                     head += 1
             begin = at + 1
+    return count, size
 
 
 @njit(cache=True, nogil=True)

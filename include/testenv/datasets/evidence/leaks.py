@@ -114,18 +114,43 @@ class Known:
             numbers = pc.fill_null(values, 0).cast(pa.int64(), safe=False).to_numpy()
             kernel.scan_integers(numbers, self.seeds, self.tables, self.lengths, tried, found, origin)
             return found, origin
-        search = (self.seeds, self.tables, self.windows, self.lengths, tried)
-        kernel.scan(*text_buffers(values), *search, found, origin)
+        data, offsets = text_buffers(values)
+        self._scan(data, offsets, tried, found, origin)
         wide = np.flatnonzero(found & kernel.WIDE)
         if wide.size:
             folded = pa.array([_folded(each) for each in values.take(pa.array(wide)).to_pylist()], pa.large_string())
             inner = np.zeros(len(folded), np.uint8), np.full(len(folded), -1, np.int32)
-            kernel.scan(*text_buffers(folded), *search, *inner)
+            self._scan(*text_buffers(folded), tried, *inner)
             found[wide] |= inner[0]
             origin[wide] = np.maximum(origin[wide], inner[1])
         if values.null_count:
             found[values.is_null().to_numpy(zero_copy_only=False)] = 0
         return found & np.uint8(kernel.WIDE - 1), origin
+
+    def _scan(self, data: Any, offsets: Any, tried: Any, found: Any, origin: Any) -> None:
+        """One pass over the texts, and one over what their runs of base64 hold."""
+        from testenv.datasets.evidence import kernel
+
+        search = (self.seeds, self.tables, self.windows, self.lengths, tried)
+        runs = np.zeros(found.size, np.int32)
+        kernel.scan(data, offsets, *search, found, origin, runs)
+        rows = np.flatnonzero(runs >= kernel.ENCODED)
+        nothing = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64)
+        count, size = kernel.decode(data, offsets, rows, *nothing) if rows.size else (0, 0)
+        if not count:
+            return
+        texts, ends, owners = (
+            np.zeros(size + int(runs.max()), np.uint8),
+            np.zeros(count + 1, np.int64),
+            np.zeros(count, np.int64),
+        )
+        kernel.decode(data, offsets, rows, texts, ends, owners)
+        texts.flags.writeable = False
+        inner = np.zeros(count, np.uint8), np.full(count, -1, np.int32)
+        kernel.scan(texts, ends, *search, *inner, np.zeros(count, np.int32))
+        hits = np.flatnonzero(inner[0] & np.uint8(kernel.WIDE - 1))
+        found[owners[hits]] |= kernel.BASE64
+        origin[owners[hits]] = inner[1][hits]
 
 
 class Identifiers:
@@ -142,6 +167,7 @@ class Identifiers:
         self._plain: dict[int, list[Any]] = defaultdict(list)
         self._letters: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
         self._windows, self._lengths = np.zeros(9, np.bool_), Counter[int]()
+        self._firsts: list[Any] = []
         self._skipped: Counter[int] = Counter()
         self._listed = self._words(allowed)
 
@@ -222,6 +248,8 @@ class Identifiers:
             self._letters[index] = _counted_list(
                 [*self._letters[index], np.unique(hashes[is_letters], return_counts=True)]
             )
+            first = np.unique(rows[is_letters], return_index=True)[1]  # each value is counted by one of its hashes
+            self._firsts = _compact([*self._firsts, np.unique(hashes[is_letters][first])])
         if not count:
             return []
         for kind in (kernel.SHORT, kernel.LISTED):
@@ -237,7 +265,8 @@ class Identifiers:
         hashes = np.concatenate([each for each, _ in letters.values()])
         counts = np.concatenate([each for _, each in letters.values()])
         rare = np.unique(hashes[counts < self.rules.common])
-        return rare, int(counts[~np.isin(hashes, rare)].sum())
+        firsts = np.unique(np.concatenate(self._firsts))
+        return rare, int(counts[np.isin(hashes, firsts) & ~np.isin(hashes, rare)].sum())
 
     def _words(self, allowed: Iterable[str]) -> Any:
         from testenv.datasets.evidence import kernel
