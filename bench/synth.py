@@ -18,7 +18,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from testenv.datasets.synthesize.job import frame, write_parts
 from testenv.datasets.synthesize.model import (
     After,
     Categories,
@@ -30,6 +29,7 @@ from testenv.datasets.synthesize.model import (
     Semantic,
     Table,
 )
+from testenv.datasets.synthesize.on_spark.job import frame, write_parts
 from testenv.datasets.synthesize.write import batches, write
 
 REPO = Path(__file__).resolve().parents[1]

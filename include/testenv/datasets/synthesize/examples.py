@@ -49,6 +49,11 @@ def example(kind: str, stream: int, rows: Words, total: int, unique: bool) -> pa
     return texts(_joined(name, "@example.org") if kind == "email" else name)
 
 
+def is_listed(kind: str) -> bool:
+    """Whether there are so few examples of `kind` that they are held in a list."""
+    return kind in _LISTS
+
+
 def letters(words: Words) -> Matrix:
     """16 letters of a to p for 64 bits: no digits, so that no detector takes them for a number."""
     halves = words.astype("<u8", copy=False).view(np.uint8).reshape(-1, 8)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from testenv.datasets.synthesize.examples import is_listed
 from testenv.datasets.synthesize.generate import generate, schema
-from testenv.datasets.synthesize.model import Profile
+from testenv.datasets.synthesize.model import Categories, Draw, Profile, Semantic, Table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,10 +26,8 @@ SETTINGS: dict[str, Any] = {
     "version": "2.6",
     "data_page_version": "1.0",
     "write_statistics": True,
-    "use_dictionary": False,
     "store_schema": True,
 }
-"""The writer's settings. Dictionaries are for what repeats: `_dictionaries` names the columns."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,7 @@ def parquet(profile: Profile, table: str, part: Part, seed: int) -> memoryview:
 
     described = profile.tables[table]
     sink = pa.BufferOutputStream()
-    settings = SETTINGS | {"use_dictionary": _dictionaries(profile, table)}
-    with pq.ParquetWriter(sink, schema(described), **settings) as writer:
+    with pq.ParquetWriter(sink, schema(described), **SETTINGS, **_encodings(described)) as writer:
         for batch in batches(profile, table, part.start, part.stop, seed):
             writer.write_batch(batch, row_group_size=ROWS_A_PART)
     return memoryview(sink.getvalue())
@@ -93,8 +91,19 @@ def _write(profile: Profile, table: str, folder: Path, part: Part, seed: int) ->
     return Part(part.name, part.start, part.stop, hashlib.sha256(body).hexdigest())
 
 
-def _dictionaries(profile: Profile, table: str) -> list[str]:
-    """Columns of few values. For the others a dictionary would be begun, filled and given up."""
-    from testenv.datasets.synthesize.model import Categories
+def _encodings(table: Table) -> dict[str, Any]:
+    """How columns are written, by what they hold: a dictionary for what repeats, differences for whole numbers."""
+    repeat = [each.name for each in table.columns if _is_repetitive(each.draw)]
+    whole = ("int32", "int64", "date32", "timestamp")
+    return {
+        "use_dictionary": repeat,
+        "column_encoding": {
+            each.name: "DELTA_BINARY_PACKED"
+            for each in table.columns
+            if each.type.startswith(whole) and each.name not in repeat
+        },
+    }
 
-    return [each.name for each in profile.tables[table].columns if isinstance(each.draw, Categories)]
+
+def _is_repetitive(draw: Draw) -> bool:
+    return isinstance(draw, Categories) or (isinstance(draw, Semantic) and is_listed(draw.kind) and not draw.unique)
