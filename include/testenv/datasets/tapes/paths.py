@@ -106,7 +106,7 @@ def typed(leaf: Field, value: Any) -> Any:
 def _integer(leaf: Field, value: Any) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(value) and len(value) < 39:
         return int(value)
-    if isinstance(value, (int, float, Decimal)) and abs(value) < _LARGEST and value == int(value):
+    if isinstance(value, (int, float, Decimal)) and -_LARGEST < value < _LARGEST and value == int(value):
         return int(value)
     raise Mismatch(leaf.path)
 
