@@ -153,6 +153,8 @@ def documents(records: DataFrame, schemas: dict[int, str]) -> DataFrame:
 
 def write_batch(batch: DataFrame, batch_id: int, schemas: dict[int, str], output: str, quarantine: str) -> None:
     """Write one micro-batch, replacing what an earlier attempt at it left."""
+    # A header may stand there several times: the last counts.
+    batch.sparkSession.conf.set("spark.sql.mapKeyDedupPolicy", "LAST_WIN")
     rows = documents(batch, schemas).persist()
     good = rows.where(F.col("reason").isNull()).drop("record", "reason")
     bad = rows.where(F.col("reason").isNotNull()).select("kafka_partition", "kafka_offset", "record", "reason")
