@@ -87,6 +87,14 @@ def test_values_arrive_as_they_are(finsight: connection, tmp_path: Path) -> None
     assert [customers[number]["marketing_opt_in"] for number in (1, 2, 3)] == [True, False, None]
 
 
+def test_json_is_the_text_that_the_seed_has(finsight: connection, tmp_path: Path) -> None:
+    """So that a row that was loaded before is the same row when it comes again."""
+    read = extract(finsight, TABLES["kyc_documents"], tmp_path / "f")
+    (content,) = read["content"].to_pylist()
+    assert read["document_id"].to_pylist() == [3]
+    assert content == '{"holder": {}, "number": ""}'
+
+
 def test_a_column_type_without_a_counterpart_is_refused(finsight: connection, tmp_path: Path) -> None:
     with finsight.cursor() as cursor:
         cursor.execute("CREATE TEMP TABLE odd (id BIGINT, place POINT, created_at TIMESTAMPTZ, updated_at TIMESTAMPTZ)")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from estate.production.identifiers import is_iban, passes_luhn
+from estate.registry import decode, read_records, registered
 from estate.tables import SOURCE_TABLES, SourceTable
 
 ESTATE = Path(__file__).parents[3] / "include" / "estate"
@@ -94,6 +97,26 @@ def test_records_are_in_order_of_their_partitions_and_within_the_topic() -> None
     assert {record["partition"] for record in records} == {0, 1, 2}
     assert all(set(record) == {"partition", "timestamp_ms", "key", "value", "headers"} for record in records)
     assert sum(record["value"] is None for record in records) == 1
+
+
+def test_values_in_avro_are_read_by_the_schemas_that_the_seed_registers() -> None:
+    """But one, of a schema that nobody registered."""
+    schemas = read_records((each["key"], each["value"]) for each in records("_schemas"))
+    assert schemas == {each.id: each for each in registered()}
+    unread = []
+    for topic in ("payment_events", "login_events", "kyc_events", "loan_events"):
+        for record in records(topic):
+            if record["value"] is not None:
+                message = base64.b64decode(record["value"]["base64"])
+                try:
+                    decode(message, schemas)
+                except ValueError:
+                    unread.append(topic)
+    assert unread == ["payment_events"]
+
+
+def records(topic: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (SEED / "kafka" / f"{topic}.jsonl").read_text().splitlines()]
 
 
 def test_the_seed_is_small() -> None:
