@@ -13,8 +13,11 @@ from uuid import UUID
 from testenv.core.contract import Contract, Field
 from testenv.core.errors import Drifted, Failed, Invalid
 
-MaskValue = Callable[[str, Sequence[Any]], Sequence[Any]]
-"""`(path, values)` → as many masked values. Values are never null; their types are those of `typed`."""
+MaskValue = Callable[[str, list[Any], list[Any] | None], Sequence[Any]]
+"""`(path, values, entities)` → as many masked values. Values are never null; their types are those of `typed`.
+
+`entities` are the keys of the values' entities, None where a record has none; no list if only a join finds them.
+"""
 
 _CONTAINERS = ("object", "array")
 _WHOLE = re.compile(r"-?\d+")
@@ -35,6 +38,7 @@ class Node:
     contract: str
     leaf: Field | None = None
     is_masked: bool = False
+    is_entity: bool = False
     known: bool = True
     children: dict[str | None, Node] = field(default_factory=dict)
 
@@ -71,6 +75,7 @@ def tree(contract: Contract) -> dict[str, Node]:
             node = node.children.setdefault(name, Node(path, contract.id))
         if leaf.type not in _CONTAINERS:
             node.leaf, node.is_masked = leaf, bool(leaf.classification and leaf.classification.is_sensitive)
+            node.is_entity = contract.entity_path == (leaf.path,)
     return parts
 
 
@@ -126,24 +131,38 @@ def _number(leaf: Field, value: Any) -> Any:
 @dataclass
 class _Slots:
     values: list[Any] = field(default_factory=list)
+    records: list[int] = field(default_factory=list)
     write: list[Callable[[Any], None]] = field(default_factory=list)
 
 
 class Gathered:
-    """The values of a batch that must be masked, by path, and where each must be written back."""
+    """The values of a batch that must be masked, by path, and where each must be written back.
 
-    def __init__(self) -> None:
+    `record` is the number of the record that is walked. `by_entity` says whether records tell their entity's key.
+    """
+
+    def __init__(self, by_entity: bool) -> None:
+        self.record = 0
+        self._by_entity = by_entity
+        self._entities: dict[int, Any] = {}
         self._slots: defaultdict[str, _Slots] = defaultdict(_Slots)
 
-    def add(self, leaf: Field, value: Any, write: Callable[[Any], None]) -> None:
-        slots = self._slots[leaf.path]
+    def add(self, node: Node, value: Any, write: Callable[[Any], None]) -> None:
+        """Note a value that stands at a leaf."""
+        if node.is_entity:
+            self._entities[self.record] = value
+        if not node.is_masked:
+            return
+        slots = self._slots[node.path]
         slots.values.append(value)
+        slots.records.append(self.record)
         slots.write.append(write)
 
     def mask(self, mask_value: MaskValue) -> None:
         """Mask each path's values at once and write them back. Raises `Failed` if a value is missing."""
         for path, slots in self._slots.items():
-            masked = mask_value(path, slots.values)
+            entities = [self._entities.get(record) for record in slots.records] if self._by_entity else None
+            masked = mask_value(path, slots.values, entities)
             if len(masked) != len(slots.values):
                 raise Failed(f"masking {path} gave {len(masked)} values for {len(slots.values)}; it must give as many")
             for write, value in zip(slots.write, masked, strict=True):

@@ -41,10 +41,11 @@ Pending = Callable[[], bytes | None]
 class RecordMask:
     """A mask for `capture.record_tape`.
 
-    `mask_value(path, values)` gives masked values for those of a path whose classification is sensitive. The contract's
-    option `format` (`json`, `avro`) is of values, `keyFormat` of keys: by default text if the key is one leaf, else as
-    the values. Headers are text. Raises `Invalid` for a contract that leaves anything open, and while it masks
-    `Drifted` for a field that the contract does not know.
+    `mask_value(path, values, entities)`, such as `Masker.values`, gives masked values for those of a path whose
+    classification is sensitive. The contract's option `format` (`json`, `avro`) is of values, `keyFormat` of keys: by
+    default text if the key is one leaf, else as the values. Headers are text.
+    Raises `Invalid` for a contract that leaves anything open, and while it masks `Drifted` for a field that the
+    contract does not know.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class RecordMask:
         self._policy, self._key_epoch = policy, key_epoch
         self._broken: Counter[str] = Counter()
         self._nodes = tree(contract)
+        self._by_entity = len(contract.entity_path) == 1
         self._registry = registry or Registry()
         self._avro = _Avro(self._registry)
         value_format = str(contract.options.get("format", "text"))
@@ -82,13 +84,14 @@ class RecordMask:
         """The batch with keys, values and headers masked."""
         import pyarrow as pa
 
-        gathered = Gathered()
-        parts = [
-            [self._part(name, data, gathered) for data in batch.column(name).to_pylist()] for name in ("key", "value")
-        ]
+        gathered = Gathered(self._by_entity)
+        parts: list[list[Pending | None]] = []
+        for name in ("key", "value"):
+            data = batch.column(name).to_pylist()
+            parts.append([self._part(name, each, number, gathered) for number, each in enumerate(data)])
         headers = [
-            [(name, self._header(name, data, gathered)) for name, data in each]
-            for each in header_lists(batch.column("headers"))
+            [(name, self._header(name, data, number, gathered)) for name, data in each]
+            for number, each in enumerate(header_lists(batch.column("headers")))
         ]
         gathered.mask(self._mask_value)
         masked = [pa.array([pending and pending() for pending in part], pa.binary()) for part in parts]
@@ -101,10 +104,12 @@ class RecordMask:
         readers: dict[str, _Reader] = {"text": _Text(), "json": _Json(self._broken), "avro": self._avro}
         return readers[name]
 
-    def _part(self, name: str, data: bytes | None, gathered: Gathered) -> Pending | None:
+    def _part(self, name: str, data: bytes | None, number: int, gathered: Gathered) -> Pending | None:
+        gathered.record = number
         return None if data is None else self._read(self._readers[name], self._nodes[name], name, data, gathered)
 
-    def _header(self, name: str, data: bytes | None, gathered: Gathered) -> Pending | None:
+    def _header(self, name: str, data: bytes | None, number: int, gathered: Gathered) -> Pending | None:
+        gathered.record = number
         node = self._nodes["headers"].child(name)
         node.require_known()
         return None if data is None else self._read(_Text(), node, "headers", data, gathered)
@@ -151,9 +156,9 @@ class _Text:
             raise _Broken(BROKEN_BYTES) from None
         except Mismatch:
             raise _Broken(b"broken") from None
+        gathered.add(node, found[0], lambda masked: found.__setitem__(0, masked))
         if not node.is_masked:
             return lambda: data
-        gathered.add(leaf, found[0], lambda masked: found.__setitem__(0, masked))
         return lambda: None if found[0] is None else str(found[0]).encode()
 
 
@@ -191,8 +196,8 @@ class _Json:
             parts[index] = BROKEN_VALUE
             self._broken[node.path] += 1
             return
-        if node.is_masked:
-            gathered.add(leaf, found, lambda masked: parts.__setitem__(index, _written(masked, is_text, plain)))
+        if node.is_masked or node.is_entity:
+            gathered.add(node, found, lambda masked: parts.__setitem__(index, _written(masked, is_text, plain)))
 
 
 def _parsed(raw: str) -> tuple[Any, bool]:
@@ -252,8 +257,8 @@ def _walk(container: Any, at: Any, node: Node, gathered: Gathered) -> None:
         case _:
             leaf = _leaf_of(node)
             found = typed(leaf, value)
-            if node.is_masked:
-                gathered.add(leaf, found, lambda masked: container.__setitem__(at, _as(value, masked)))
+            if node.is_masked or node.is_entity:
+                gathered.add(node, found, lambda masked: container.__setitem__(at, _as(value, masked)))
 
 
 def _walk_fields(fields: dict[str, Any], node: Node, gathered: Gathered) -> None:

@@ -38,7 +38,7 @@ FIELDS = {
 }
 
 
-def mask_value(path: str, values: Sequence[Any]) -> list[str]:
+def mask_value(path: str, values: Sequence[Any], _entities: object) -> list[str]:
     return [f"token of {path}" for _ in values]
 
 

@@ -80,7 +80,7 @@ def mask(known: Registry, fields: dict[str, tuple[str, Classification]] = FIELDS
         options={"format": "avro", "keyFormat": "avro", **options},
     )
 
-    def mask_value(path: str, values: Sequence[Any]) -> list[Any]:
+    def mask_value(path: str, values: Sequence[Any], _entities: object) -> list[Any]:
         return [value + 1_000_000 if isinstance(value, int) else path for value in values]
 
     return RecordMask(contract, mask_value, known)
@@ -201,7 +201,7 @@ class TestMask:
                 fields=(Field(path="value", type="integer", classification=SENSITIVE),),
                 options={"format": "avro"},
             ),
-            lambda _, values: [2**40 + 5 for _ in values],
+            lambda _, values, _entities: [2**40 + 5 for _ in values],
             known,
         )
         with pytest.raises(Failed, match="does not fit Avro schema 7") as raised:

@@ -43,7 +43,7 @@ def contract(fields: Sequence[tuple[str, str, Classification | None]] = FIELDS, 
     )
 
 
-def mask_value(path: str, values: Sequence[Any]) -> list[Any]:
+def mask_value(path: str, values: Sequence[Any], _entities: object) -> list[Any]:
     """Texts become the path in capitals, numbers 1000000 more."""
     return [value + 1_000_000 if isinstance(value, int) else path.upper() for value in values]
 
@@ -81,7 +81,7 @@ class TestJson:
         assert value_of(b'{"born": "1815"}') == b'{"born": "1001815"}'
 
     def test_masked_text_is_escaped_as_the_document_is(self) -> None:
-        mask = RecordMask(contract(), lambda _, values: ['é"'] * len(values))
+        mask = RecordMask(contract(), lambda _, values, _entities: ['é"'] * len(values))
         [(_, plain, _), (_, other, _)] = masked(
             {"value": b'{"name": "x"}'}, {"value": '{"name": "ü"}'.encode()}, mask=mask
         )
@@ -91,12 +91,26 @@ class TestJson:
     def test_each_path_is_masked_once_for_a_batch(self) -> None:
         asked: list[tuple[str, list[Any]]] = []
 
-        def remember(path: str, values: Sequence[Any]) -> Sequence[Any]:
+        def remember(path: str, values: Sequence[Any], _entities: object) -> Sequence[Any]:
             asked.append((path, list(values)))
             return values
 
         masked(*[{"value": b'{"born": %d}' % n} for n in range(3)], mask=RecordMask(contract(), remember))
         assert asked == [("value.born", [0, 1, 2])]
+
+    @pytest.mark.parametrize(("path", "entities"), [(("key",), [7, None]), ((), None), (("key", "t.c"), None)])
+    def test_the_entity_of_each_value_is_told_where_records_have_it(
+        self, path: tuple[str, ...], entities: list[int | None] | None
+    ) -> None:
+        told: dict[str, Any] = {}
+
+        def remember(path: str, values: Sequence[Any], entities: Any) -> Sequence[Any]:
+            told[path] = entities
+            return values
+
+        mask = RecordMask(contract().model_copy(update={"entity_path": path}), remember)
+        masked({"key": b"7", "value": b'{"name": "a"}'}, {"value": b'{"name": "b"}'}, mask=mask)
+        assert told["value.name"] == entities
 
 
 class TestKeysAndHeaders:
