@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from testenv.core.contract import Contract, Contracts, Field
@@ -114,6 +115,12 @@ class Canaries:
                 )
             case _:
                 return f"{letters}{digits[:8]}"
+
+    def stand_in(self, values: pa.Array, field: Field) -> bool:
+        """Whether the column holds a canary's value."""
+        planted = pa.array([str(self.value(person, field)) for person in self.persons], pa.large_string())
+        held = pc.is_in(values.cast(pa.large_binary()), value_set=planted.cast(pa.large_binary()))
+        return bool(pc.any(held).as_py())
 
     def sensitive(self, contracts: Contracts) -> Iterator[tuple[str, Field, str]]:
         """Every contract's sensitive text fields, with each person's value."""

@@ -93,7 +93,11 @@ def judge(
     identifiers, before = Identifiers([*allowed, *thresholds.allowed]), Profile(contracts)
     for contract_id, field, value in canaries.sensitive(contracts):
         identifiers.add_text(value, f"{ORIGIN}{contract_id}: {field.path}", field.semantic_type)
-    rows_before = {name: _learn(contracts[name], pair, identifiers, before) for name, pair in sorted(tables.items())}
+    missing = {(contract_id, field.path) for contract_id, field, _ in canaries.sensitive(contracts)}
+    rows_before = {
+        name: _learn(contracts[name], pair, identifiers, before, canaries, missing)
+        for name, pair in sorted(tables.items())
+    }
     known = identifiers.known()
     after, scan, detection = Profile(contracts), LeakScan(known), Detection(thresholds.reserved)
     undeclared: set[str] = set()
@@ -122,7 +126,8 @@ def judge(
         fidelity=tuple(compare(before, after, contracts, thresholds)),
         thresholds=thresholds,
     )
-    reasons = tuple(_reasons(draft, undeclared))
+    unplanted = [f"canaries: none stands in the source of {name}: {path}. Plant them" for name, path in sorted(missing)]
+    reasons = (*_reasons(draft, undeclared), *unplanted)
     return draft.model_copy(update={"reasons": reasons, "verdict": not reasons})
 
 
@@ -147,7 +152,15 @@ def _check_complete(tables: Mapping[str, Pair], contracts: Contracts) -> None:
         )
 
 
-def _learn(contract: Contract, pair: Pair, identifiers: Identifiers, profile: Profile) -> int:
+def _learn(
+    contract: Contract,
+    pair: Pair,
+    identifiers: Identifiers,
+    profile: Profile,
+    canaries: Canaries,
+    missing: set[tuple[str, str]],
+) -> int:
+    """Take in a source; what is found of canaries is `missing` no longer."""
     rows = 0
     for batch in read(pair.source):
         for leaf in leaves(batch, pair.decode):
@@ -159,6 +172,8 @@ def _learn(contract: Contract, pair: Pair, identifiers: Identifiers, profile: Pr
                     field.semantic_type,
                     field.classification is Classification.FREE_TEXT,
                 )
+                if (contract.id, leaf.path) in missing and canaries.stand_in(leaf.values, field):
+                    missing.discard((contract.id, leaf.path))
             if not _is_frame(contract, leaf):
                 profile.add(contract, leaf.path, leaf.values)
         rows += batch.num_rows

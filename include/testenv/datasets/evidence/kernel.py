@@ -112,6 +112,9 @@ def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin, r
     salts = np.empty(WINDOW + 1, np.uint64)
     for n in range(WINDOW + 1):
         salts[n] = mix(seeds[1] + np.uint64(n))
+    digit_salts = np.empty(DIGITS + 1, np.uint64)
+    for n in range(DIGITS + 1):
+        digit_salts[n] = mix(seeds[2] + np.uint64(n))
     most = 0
     for n in range(1, WINDOW + 1):
         if windows[n]:
@@ -181,7 +184,7 @@ def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin, r
                     if length >= LONG or edges[head] or (dialled and head <= 4):
                         tried[length] += 1
                         window = digits[count] - digits[head] * _POWERS[length]
-                        there = _find(_final(window, length, seeds[2]), bits, shift, keys, origins)
+                        there = _find(mix(window ^ digit_salts[length]), bits, shift, keys, origins)
                         if there >= 0:
                             found[row] |= NUMBER
                             origin[row] = there

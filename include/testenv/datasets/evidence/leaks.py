@@ -31,7 +31,7 @@ BLIND = (
     "a single word of letters inside longer text (whole values are searched)",
     "parts of a value, other than an e-mail's local part and windows of 8 words of long text",
     "digits that further digits follow without a separator",
-    "numbers and dates in columns of their own type (canaries are searched there)",
+    "numbers of fewer than 13 digits, and dates, in columns of their own type",
     "Avro bodies where no schema is given, and JSON that cannot be parsed, beyond their plain bytes",
 )
 """What the scan cannot see, whatever it is given."""

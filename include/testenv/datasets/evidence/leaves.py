@@ -27,6 +27,10 @@ ROWS = 65_536
 
 _ORDINARY = re.compile(r"[A-Za-z_][\w-]*")
 
+_OPENS = np.zeros(256, np.bool_)
+"""First bytes of a JSON object or list, or of blanks before it."""
+_OPENS[list(b"{[ \n\t\r")] = True
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -131,7 +135,7 @@ def _bodies(path: str, values: pa.Array, rows: Any, decode: Decode | None) -> It
     data, offsets = text_buffers(values)
     filled = np.flatnonzero(offsets[1:] > offsets[:-1])
     heads = data[offsets[filled]]
-    wanted = np.isin(heads, np.frombuffer(b"{[ \n\t\r", np.uint8)) | (heads == 0 if decode else np.False_)
+    wanted = _OPENS[heads] | (heads == 0 if decode else np.False_)
     found: dict[tuple[str, bool], tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
     done: list[int] = []
     for at in filled[wanted].tolist():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.testenv.datasets.evidence.conftest import ABOUT, CUSTOMERS, Bank, Rows
 
 from testenv.core.errors import Invalid
+from testenv.datasets.evidence.canaries import Canaries
 from testenv.datasets.evidence.evidence import Pair, judge
 
 PAN = "4539 1488 0343 6467"
@@ -132,6 +134,14 @@ def test_what_stands_in_no_contract_is_refused(bank: Bank) -> None:
 def test_an_unclassified_field_is_refused(bank: Bank) -> None:
     evidence = bank.with_contract(CUSTOMERS.replace(", classification: public", "")).judged()
     assert evidence.reasons == ("coverage: 1 fields have no classification",)
+
+
+def test_canaries_that_were_never_planted_prove_nothing(bank: Bank) -> None:
+    without = replace(bank, canaries=Canaries("others"))
+    assert without.judged().reasons == tuple(
+        f"canaries: none stands in the source of {field}. Plant them"
+        for field in ("postgres.customers: email", "postgres.customers: name", "postgres.payments: pan")
+    )
 
 
 def test_every_contract_is_judged(bank: Bank) -> None:
