@@ -115,11 +115,8 @@ class Masker:
 
     def _array(self, array: pa.Array, path: str, rows: Rows, entities: pa.Array | None) -> pa.Array:
         kind = array.type
-        if path in self._rules:
-            taken = (
-                None if entities is None else entities if len(rows) == len(entities) else entities.take(pa.array(rows))
-            )
-            return self._leaf(array, self._rules[path], taken)
+        if rule := self._rules.get(path):
+            return self._leaf(array, rule, _of_rows(entities, rows) if rule.made.by_entity else None)
         if pa.types.is_struct(kind):
             children = [
                 self._array(child, f"{path}.{each.name}", rows, entities)
@@ -189,6 +186,11 @@ def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
         yield from _leaves(f"{path}[]", kind.value_type)
     else:
         yield path, kind
+
+
+def _of_rows(entities: pa.Array | None, rows: Rows) -> pa.Array | None:
+    """The entity of each row that a value stands in."""
+    return None if entities is None else entities.take(pa.array(rows))
 
 
 def _nulls(array: pa.Array) -> pa.Array | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from testenv.datasets.mask.keyed import Key
@@ -27,9 +28,9 @@ def mask_parquet(source: Path, target: Path, policy: DatasetPolicy, key: Key) ->
 
 
 def read_parquet(source: Path, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
-    """The file's batches. Columns that the writer kept as dictionaries throughout come as such: few values to mask."""
+    """The file's batches. Text columns of few different values come as dictionaries: there are few to mask."""
     with pq.ParquetFile(source) as probe:
-        dictionaries = _dictionary_columns(probe)
+        dictionaries = _repeating_columns(probe, batch_rows)
     with pq.ParquetFile(source, read_dictionary=dictionaries, pre_buffer=False) as file:
         yield from file.iter_batches(batch_size=batch_rows)
 
@@ -70,20 +71,10 @@ def _decoded(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _dictionary_columns(file: pq.ParquetFile) -> list[str]:
-    """Text columns all of whose pages, in all row groups, are of a dictionary."""
-    metadata, schema = file.metadata, file.schema
-    whole = []
-    for index in range(len(schema)):
-        column = schema.column(index)
-        if column.physical_type != "BYTE_ARRAY" or column.max_repetition_level or "." in column.path:
-            continue
-        encodings = [metadata.row_group(group).column(index).encodings for group in range(metadata.num_row_groups)]
-        if encodings and all("RLE_DICTIONARY" in each and _no_fallback(each) for each in encodings):
-            whole.append(column.path)
-    return whole
-
-
-def _no_fallback(encodings: tuple[str, ...]) -> bool:
-    # The dictionary's own page is PLAIN and listed once; pages that fell back are listed again.
-    return encodings.count("PLAIN") <= 1 and "DELTA_BYTE_ARRAY" not in encodings
+def _repeating_columns(file: pq.ParquetFile, batch_rows: int) -> list[str]:
+    """Text columns whose first rows repeat themselves: at most one value in ten is new."""
+    texts = [each.name for each in file.schema_arrow if pa.types.is_string(each.type)]
+    first = next(file.iter_batches(batch_rows, columns=texts), None) if texts else None
+    if first is None:
+        return []
+    return [name for name in texts if pc.count_distinct(first.column(name)).as_py() * 10 <= len(first)]

@@ -1,0 +1,309 @@
+"""What masking costs. Writes bench/results/mask.json.
+
+10 M rows of 8 columns (`--rows`), three of them masked by HMAC-SHA256 (e-mail, name, phone), Parquet to Parquet,
+against the same engine's rewrite of the same file without masking, in the same run, turn about. Seconds are of the
+processor, of the process and all its children (of Spark, once its session stands): on a shared machine ratios are to be
+trusted more than seconds. Each measurement is a process of its own. Polars' own rewrite stands beside, as a check on
+the choice of engine. What peers are measured on is said with each; one that is not installed is named as not measured.
+`leak_scan_ratio` is written by the leak scan's own benchmark, and kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[1]
+RESULT = REPO / "bench" / "results" / "mask.json"
+SECRET = bytes(range(32))
+PEER_ROWS = {"duckdb_sql_hmac": 1_000_000, "faker_lookup": 100_000, "presidio": 2_000}
+"""Rows that a peer is measured on; its seconds are multiplied up to all of them."""
+
+DOLLARS = {"vcpu_hour": 0.052624, "gb_hour": 0.0057785, "gb_per_vcpu": 4}
+"""EMR Serverless, x86, us-east-1, list prices."""
+
+
+def policy() -> Any:
+    from testenv.datasets.mask.rules import DatasetPolicy, Rule
+
+    masked = {"email": "email", "full_name": "person_name", "phone": "phone"}
+    names = ("id", "email", "full_name", "phone", "merchant_id", "amount", "country", "at")
+    return DatasetPolicy("bench", tuple(Rule(name, masked.get(name, "keep"), name) for name in names))
+
+
+def bench_key() -> Any:
+    from testenv.datasets.mask.keyed import Key
+
+    return Key("e0001", SECRET)
+
+
+def make_source(target: Path, rows: int) -> None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(1)
+    writer = None
+    for at in range(0, rows, 500_000):
+        n = min(500_000, rows - at)
+        names = [f"Given{a} Family{b}" for a, b in zip(rng.integers(0, 100, n), rng.integers(0, 5000, n), strict=True)]
+        columns = {
+            "id": np.arange(at, at + n),
+            "email": [f"kund.{number}@post.test" for number in rng.integers(0, 10**7, n)],
+            "full_name": names,
+            "phone": [f"+46 555 {number}" for number in rng.integers(10**6, 10**7, n)],
+            "merchant_id": rng.integers(0, 10**6, n),
+            "amount": rng.normal(50, 10, n).round(2),
+            "country": rng.choice(["SE", "DE", "PL"], n),
+            "at": pa.array(rng.integers(1_600_000_000_000, 1_700_000_000_000, n), pa.timestamp("ms")),
+        }
+        batch = pa.RecordBatch.from_pydict(columns)
+        writer = writer or pq.ParquetWriter(target, batch.schema, compression="zstd", compression_level=1)
+        writer.write_batch(batch, row_group_size=500_000)
+    if writer:
+        writer.close()
+
+
+# ---------------------------------------------------------------- each a process of its own
+
+
+def rewrite(source: Path, target: Path) -> None:
+    from testenv.datasets.mask.parquet import read_parquet, write_parquet
+
+    write_parquet(target, read_parquet(source))
+
+
+def mask(source: Path, target: Path) -> None:
+    from testenv.datasets.mask.parquet import mask_parquet
+
+    mask_parquet(source, target, policy(), bench_key())
+
+
+def polars_rewrite(source: Path, target: Path) -> None:
+    import polars as pl
+
+    pl.scan_parquet(source).sink_parquet(target, compression="zstd", compression_level=1)
+
+
+def spark_rewrite(source: Path, target: Path) -> None:
+    _spark(lambda frame: frame, source, target)
+
+
+def spark_mask(source: Path, target: Path) -> None:
+    from testenv.datasets.mask.spark import masked
+
+    # A worker makes the bench's own key: what SSM costs is a call for each task.
+    _spark(lambda frame: masked(frame, policy(), bench_key), source, target)
+
+
+def _spark(change: Callable[[Any], Any], source: Path, target: Path) -> None:
+    from testenv.datasets.mask.spark import session
+
+    spark = session("bench")
+    change(spark.read.parquet(str(source))).write.mode("overwrite").parquet(str(target))
+
+
+def duckdb_sql_hmac(source: Path, target: Path) -> None:
+    import duckdb
+
+    pads = (bytes(each ^ pad for each in SECRET.ljust(64, b"\0")) for pad in (0x36, 0x5C))
+    inner, outer = ("".join(f"\\x{each:02X}" for each in pad) for pad in pads)
+    hmac = f"sha256('{outer}'::BLOB || unhex(sha256('{inner}'::BLOB || encode({{0}}))))"
+    chosen = ", ".join(f"{hmac.format(name)} AS {name}" for name in ("email", "full_name", "phone"))
+    duckdb.sql(
+        f"COPY (SELECT * REPLACE ({chosen}) FROM '{source}' LIMIT {PEER_ROWS['duckdb_sql_hmac']}) "
+        f"TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+    )
+
+
+def faker_lookup(source: Path, target: Path) -> None:
+    from faker import Faker
+
+    fake = Faker()
+    made: dict[str, dict[str, str]] = {"email": {}, "full_name": {}, "phone": {}}
+    make = {"email": fake.email, "full_name": fake.name, "phone": fake.phone_number}
+    _sample(source, target, "faker_lookup", lambda name, text: made[name].setdefault(text, make[name]()))
+
+
+def presidio(source: Path, target: Path) -> None:
+    from presidio_analyzer import AnalyzerEngine
+
+    analyzer = AnalyzerEngine()
+    _sample(source, target, "presidio", lambda name, text: str(analyzer.analyze(text=text, language="en")))
+
+
+def _sample(source: Path, target: Path, peer: str, change: Callable[[str, str], str]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = next(pq.ParquetFile(source).iter_batches(PEER_ROWS[peer]))
+    columns = table.to_pydict()
+    for name in ("email", "full_name", "phone"):
+        columns[name] = [change(name, text) for text in columns[name]]
+    pq.write_table(pa.table(columns), target)
+
+
+TASKS = {
+    each.__name__: each
+    for each in (rewrite, mask, polars_rewrite, spark_rewrite, spark_mask, duckdb_sql_hmac, faker_lookup, presidio)
+}
+
+
+def run(task: str, source: Path, target: Path, venv: str = "airflow") -> dict[str, float]:
+    """Seconds of the processor, of the wall clock, and MB at the peak, of `task` in a process of its own."""
+    python = str(REPO / ".venv" / venv / "bin" / "python") if "/" not in venv else venv
+    environment = {**os.environ, "PYTHONPATH": str(REPO / "include"), "PYSPARK_PYTHON": python}
+    command = [python, __file__, "--task", task, "--source", str(source), "--target", str(target)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{task}: {done.stderr.strip().splitlines()[-1:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure(task: str, source: Path, target: Path) -> None:
+    """The child: `task`, and what it took. Compiling is not what is measured: numba keeps what it made."""
+    if task.endswith("mask"):
+        _warm()
+    if task.startswith("spark"):
+        from testenv.datasets.mask.spark import session
+
+        session("bench").range(1).count()
+    before, start = _cpu(), time.monotonic()
+    TASKS[task](source, target)
+    taken, wall = _cpu() - before, time.monotonic() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"cpu_s": round(taken, 2), "wall_s": round(wall, 2), "peak_mb": round(peak)}))
+
+
+def _warm() -> None:
+    import pyarrow as pa
+
+    from testenv.datasets.mask.masker import Masker
+
+    Masker(policy(), bench_key()).batch(
+        pa.RecordBatch.from_pydict({"email": ["a"], "full_name": ["b"], "phone": ["c"]})
+    )
+
+
+def _cpu() -> float:
+    """Seconds of the processor of this process and of all that descend from it, those that have ended included."""
+    processes = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has ended since
+                continue
+            processes[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
+    ours = {os.getpid()}
+    while more := {pid for pid, (parent, _) in processes.items() if parent in ours} - ours:
+        ours |= more
+    return sum(processes[pid][1] for pid in ours) / os.sysconf("SC_CLK_TCK")
+
+
+def turns(tasks: dict[str, str], source: Path, folder: Path, count: int) -> dict[str, list[dict[str, float]]]:
+    """Each task `count` times, turn about, so that what else the machine does falls on all alike."""
+    found: dict[str, list[dict[str, float]]] = {task: [] for task in tasks}
+    for _ in range(count):
+        for task, venv in tasks.items():
+            found[task].append(run(task, source, folder / task, venv))
+            print(task, found[task][-1], flush=True)
+    return found
+
+
+def best(runs: list[dict[str, float]]) -> float:
+    return min(each["cpu_s"] for each in runs)
+
+
+def ratio(above: list[dict[str, float]], below: list[dict[str, float]]) -> float:
+    """Median of the ratios of turns."""
+    return round(statistics.median(a["cpu_s"] / b["cpu_s"] for a, b in zip(above, below, strict=True)), 2)
+
+
+def peers(source: Path, folder: Path, rows: int, python: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, sample in PEER_ROWS.items():
+        try:
+            taken = run(name, source, folder / name, python)
+        except RuntimeError as error:
+            found[name] = {"not_measured": str(error)}
+            continue
+        cpu = taken["cpu_s"] * rows / sample
+        found[name] = {"cpu_s": round(cpu, 1), "measured_on_rows": sample, "extrapolated": sample < rows}
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--peers", default="airflow", help="the Python that has duckdb, faker and presidio-analyzer")
+    parser.add_argument("--no-spark", action="store_true")
+    for name in ("task", "source", "target"):
+        parser.add_argument(f"--{name}")
+    asked = parser.parse_args()
+    if asked.task:
+        measure(asked.task, Path(asked.source), Path(asked.target))
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-mask-") as home:
+        folder, rows = Path(home), asked.rows
+        source, larger = folder / "source.parquet", folder / "larger.parquet"
+        make_source(source, rows)
+        here = turns(
+            {"rewrite": "airflow", "mask": "airflow", "polars_rewrite": "airflow"}, source, folder, asked.turns
+        )
+        result: dict[str, Any] = {
+            "rows": rows,
+            "columns": 8,
+            "masked_columns": 3,
+            "source_mb": round(source.stat().st_size / 1e6, 1),
+            "mask_ratio": ratio(here["mask"], here["rewrite"]),
+            "mask_ratio_to_polars_rewrite": ratio(here["mask"], here["polars_rewrite"]),
+            "cpu_s": {task: best(runs) for task, runs in here.items()},
+            "leak_scan_ratio": json.loads(RESULT.read_text())["leak_scan_ratio"] if RESULT.exists() else None,
+        }
+        if not asked.no_spark:
+            there = turns({"spark_rewrite": "spark", "spark_mask": "spark"}, source, folder, asked.turns)
+            result["spark_mask_ratio"] = ratio(there["spark_mask"], there["spark_rewrite"])
+            result["cpu_s"] |= {task: best(runs) for task, runs in there.items()}
+        result["peers"] = peers(source, folder, rows, asked.peers)
+        plain_mb = memory_size(source, rows)
+        result["arrow_mb"] = plain_mb
+        result["mb_per_core_s"] = round(plain_mb / best(here["mask"]), 1)
+        make_source(larger, 3 * rows)
+        peaks = {str(rows): here["mask"][0]["peak_mb"], str(3 * rows): run("mask", larger, folder / "l")["peak_mb"]}
+        result["peak_mb"] = max(peaks.values())
+        result["peak_mb_by_rows"] = peaks
+        if not asked.no_spark:
+            result["emr_500gb"] = emr(best(there["spark_mask"]), plain_mb)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+
+
+def memory_size(source: Path, rows: int) -> float:
+    """MB of the rows as Arrow has them, from a sample: what 500 GB a day are counted in."""
+    import pyarrow.parquet as pq
+
+    batch = next(pq.ParquetFile(source).iter_batches(100_000))
+    return round(batch.nbytes / len(batch) * rows / 1e6, 1)
+
+
+def emr(cpu_s: float, mb: float) -> dict[str, float]:
+    """500 GB, uncompressed, projected from Spark's seconds here: a core here is taken for a vCPU there."""
+    hours = cpu_s / mb * 500_000 / 3600
+    price = DOLLARS["vcpu_hour"] + DOLLARS["gb_hour"] * DOLLARS["gb_per_vcpu"]
+    return {"core_hours": round(hours, 2), "dollars": round(hours * price, 2)}
+
+
+if __name__ == "__main__":
+    main()
