@@ -51,6 +51,10 @@ def test_no_number_is_told_that_fewer_than_eleven_rows_have(values: list[int]) -
     assert len(told) <= len(values) // 11 + 1
 
 
+def test_a_round_number_that_is_one_rows_own_is_not_told_either() -> None:
+    assert small_cells.edges(np.arange(100, 111)) == (99, 99)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=200), st.integers(0, 30))
 def test_no_group_of_a_fan_out_is_of_fewer_than_eleven_parents(children: list[int], childless: int) -> None:
