@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -51,12 +52,18 @@ def session_client(service: str, config: Config, session: Mapping[str, Any]) -> 
     )
 
 
+@functools.cache
+def worker_client(service: str) -> Any:
+    """A boto3 client by the variables of the process: a worker of Spark has no other settings."""
+    return _make(service, os.environ.get("AWS_REGION"), "")
+
+
 @functools.lru_cache(maxsize=64)
 def _client(service: str, region: str, endpoint: str) -> Any:
     return _make(service, region, endpoint)
 
 
-def _make(service: str, region: str, endpoint: str, **credentials: str) -> Any:
+def _make(service: str, region: str | None, endpoint: str, **credentials: str) -> Any:
     import boto3
     from botocore.config import Config as Settings
 

@@ -110,7 +110,8 @@ def snowflake(config: Config, production: Production, contracts: Contracts) -> d
                 found: dict[str, set[str]] = defaultdict(set)
                 where = identifier(production.snowflake_database, RAW, table)
                 with connection.cursor() as cursor:
-                    for (text,) in cursor.execute(f"SELECT {identifier(column)} FROM {where}"):
+                    cursor.execute(f"SELECT {identifier(column)} FROM {where}")
+                    for (text,) in cursor:
                         walk(None if text is None else _parsed(text), column, found)
                 tables[table] |= {path: one_type(types) for path, types in found.items()}
             else:

@@ -15,6 +15,7 @@ import boto3
 from airflow.models.dag import DAG
 from airflow.models.dagbag import DagBag
 from airflow.utils import timezone
+from airflow.utils.dag_parsing_context import _airflow_parsing_context_manager
 
 from testenv_airflow.orchestrator import EXIT_FAILED, EXIT_IMPORT_ERROR, EXIT_UNKNOWN_DAG
 from testenv_airflow.orchestrator.dag_run import RunStopped, TaskResult, execute
@@ -83,7 +84,8 @@ def _parse_date(text: str) -> datetime:
 def _load(folder: Path, dag_id: str) -> DAG:
     """The DAG; files that cannot be imported matter only if it may be in one of them."""
     logging.getLogger("airflow.models.dagbag.DagBag").setLevel(logging.WARNING)
-    bag = DagBag(folder, include_examples=False, read_dags_from_db=False)
+    with _airflow_parsing_context_manager(dag_id=dag_id):  # a file that makes many DAGs may make this one alone
+        bag = _parse(folder)
     broken = "\n".join(
         f"{Path(file).relative_to(folder)}: {error.strip()}" for file, error in bag.import_errors.items()
     )
@@ -95,8 +97,12 @@ def _load(folder: Path, dag_id: str) -> DAG:
         raise Refused(
             EXIT_IMPORT_ERROR, f"the code under test cannot be imported, and {dag_id!r} was not found\n{broken}"
         )
-    known = ", ".join(sorted(bag.dags)) or "none"
+    known = ", ".join(sorted(_parse(folder).dags)) or "none"
     raise Refused(EXIT_UNKNOWN_DAG, f"there is no DAG {dag_id!r}; the DAGs are: {known}")
+
+
+def _parse(folder: Path) -> DagBag:
+    return DagBag(folder, include_examples=False, read_dags_from_db=False)
 
 
 def _store(deployment: Deployment, log_file: Path, result: Result) -> None:

@@ -11,7 +11,6 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
@@ -184,6 +183,8 @@ def relations(contracts: Contracts) -> list[tuple[tuple[str, str], tuple[str, st
 
 def hashes(values: pa.Array) -> Any:
     """A hash of each value as text, so that keys compare across stores."""
+    import polars as pl
+
     series = pl.Series(values)
     if series.dtype == pl.Binary:
         return series.hash(1).to_numpy()

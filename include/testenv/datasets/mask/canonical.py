@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from testenv.core.errors import Failed
 
+_BEYOND_ASCII = 0x80
 _ALWAYS_NFC = 0xCC
 """UTF-8's first byte of U+0300, the first character that NFC may change."""
 
@@ -82,7 +83,7 @@ def canonical_column(values: pa.Array) -> pa.Array:
     if pa.types.is_integer(kind):
         return values.cast(pa.large_string()).cast(pa.large_binary())
     if _is_text(kind):
-        return _trimmed(_composed(values.cast(pa.large_binary())))
+        return _text_column(values.cast(pa.large_binary()))
     if pa.types.is_timestamp(kind):
         # Snowflake keeps nanoseconds and Postgres does not: equal to the microsecond is equal.
         values = values.cast(pa.timestamp("us", kind.tz), safe=False)
@@ -106,14 +107,18 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _composed(values: pa.Array) -> pa.Array:
+def _text_column(values: pa.Array) -> pa.Array:
     data, _ = text_buffers(values)
-    if not data.size or int(data.max()) < _ALWAYS_NFC:
-        return values
-    try:
-        return pc.utf8_normalize(values.cast(pa.large_string()), form="NFC").cast(pa.large_binary())
-    except pa.ArrowInvalid:  # some are not UTF-8: value by value
-        return pa.array([None if each is None else canonical(each) for each in values.to_pylist()], pa.large_binary())
+    highest = int(data.max()) if data.size else 0
+    if highest >= _BEYOND_ASCII:
+        try:
+            texts = values.cast(pa.large_string())
+        except pa.ArrowInvalid:  # some are not UTF-8: value by value
+            forms = [None if each is None else canonical(each) for each in values.to_pylist()]
+            return pa.array(forms, pa.large_binary())
+        if highest >= _ALWAYS_NFC:
+            values = pc.utf8_normalize(texts, form="NFC").cast(pa.large_binary())
+    return _trimmed(values)
 
 
 def _trimmed(values: pa.Array) -> pa.Array:

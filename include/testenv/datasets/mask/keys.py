@@ -9,27 +9,16 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import functools
-import os
 import re
 import secrets
 from typing import Any
 
+from testenv.backends.aws import worker_client
 from testenv.core.errors import Conflict, Failed, Invalid, NotFound
 from testenv.datasets.mask.keyed import LENGTH, Key
 
 ROOT = "/testenv/masking"
 _EPOCH = re.compile(r"e[0-9]{4}")
-
-
-@functools.cache
-def _ssm() -> Any:
-    """A client by the environment's own settings: a worker has no others."""
-    import boto3
-    from botocore.config import Config
-
-    settings = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
-    return boto3.client("ssm", region_name=os.environ.get("AWS_REGION"), config=settings)
 
 
 class Keys:
@@ -41,7 +30,7 @@ class Keys:
 
     @property
     def _client(self) -> Any:
-        return self._given or _ssm()
+        return self._given or worker_client("ssm")
 
     def fetch(self, epoch: str) -> Key:
         """The key of `epoch`. Raises `NotFound`; what the parameter holds is in no message."""

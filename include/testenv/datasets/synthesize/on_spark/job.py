@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from testenv.backends.aws import worker_client
 from testenv.datasets.synthesize.generate import schema
 from testenv.datasets.synthesize.model import Profile
 from testenv.datasets.synthesize.write import ROWS_A_PART, Part, batches, parquet, parts
@@ -101,21 +102,12 @@ def _at(folder: str, in_s3: Callable[..., Any], in_files: Callable[..., Any]) ->
     return partial(in_files, Path(folder.removeprefix("file://")))
 
 
-def _s3() -> Any:
-    import os
-
-    import boto3
-
-    # EMR sets AWS_REGION, which boto3 does not read.
-    return boto3.client("s3", region_name=os.environ.get("AWS_REGION"))
-
-
 def _put_object(bucket: str, prefix: str, name: str, body: bytes | memoryview) -> None:
-    _s3().put_object(Bucket=bucket, Key=prefix + name, Body=bytes(body))
+    worker_client("s3").put_object(Bucket=bucket, Key=prefix + name, Body=bytes(body))
 
 
 def _get_object(bucket: str, prefix: str, name: str) -> bytes:
-    body: bytes = _s3().get_object(Bucket=bucket, Key=prefix + name)["Body"].read()
+    body: bytes = worker_client("s3").get_object(Bucket=bucket, Key=prefix + name)["Body"].read()
     return body
 
 
