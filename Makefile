@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-mask bench-synth lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -38,8 +38,9 @@ LOCK_dbt := requirements/dbt.txt
 LOCK_spark := requirements/spark.txt
 LOCK_local := requirements/local.txt
 LOCK_dbt-tests := requirements/dbt-tests.txt
+LOCK_bench := requirements/bench.txt
 .SECONDEXPANSION:
-$(VENVS:%=.venv/.%.installed) .venv/.dbt-tests.installed: .venv/.%.installed: $$(LOCK_$$*) | $(UV)
+$(VENVS:%=.venv/.%.installed) .venv/.dbt-tests.installed .venv/.bench.installed: .venv/.%.installed: $$(LOCK_$$*) | $(UV)
 	@echo "install: .venv/$* from $<"
 	[[ -x .venv/$*/bin/python ]] || $(UV) venv -q --python 3.11 .venv/$*
 	$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python $<
@@ -113,11 +114,18 @@ bench-provision: up ## seconds from REST call to READY; writes bench/results/pro
 	source "$(STACK_HOME)/stack.env"
 	PYTHONPATH=include:plugins $(PYTHON) bench/provision.py
 
+bench-mask: install .venv/.bench.installed ## what masking and the leak scan cost beside a rewrite; writes bench/results/mask.json
+	@PYTHONPATH=include $(PYTHON) bench/mask.py
+	PYTHONPATH=include $(PYTHON) bench/leak_scan.py
+
+bench-synth: install ## rows a second that synthesis makes; writes bench/results/synth.json
+	@PYTHONPATH=include $(PYTHON) bench/synth.py
+
 lock: $(UV) ## recompile the requirement files
 	@compile="$(UV) pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11"
 	$$compile requirements/airflow.in -o requirements.txt
 	$$compile requirements/dev.in -c requirements.txt -o requirements/dev.txt
-	for name in dbt dbt-tests spark local; do $$compile requirements/$$name.in -o requirements/$$name.txt; done
+	for name in dbt dbt-tests spark local bench; do $$compile requirements/$$name.in -o requirements/$$name.txt; done
 
 clean: down ## remove the stack's data, the environments, the caches
 	@rm -rf "$(STACK_HOME)" .venv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis junit*.xml

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.conftest import REPO, RunningStack
-from tests.crash.worker import AtFirstNew, Job, Task, work
+from tests.crash.worker import AtFirstNew, Job, Task, connect, work
 from tests.e2e.conftest import client, settings, slug  # noqa: F401 - fixtures
 from tests.integration.testenv.conftest import config  # noqa: F401 - a fixture
 
@@ -26,7 +26,6 @@ from local.parts import Part
 from local.site import Site
 from local.stack import Stack
 from local.supervision import State, Supervisor, wait_until
-from testenv.backends.registry import connect_engine
 from testenv.config import Config
 from testenv.core import errors
 from testenv.core.naming import EnvId
@@ -203,7 +202,7 @@ def workers(config: Config) -> Iterator[Workers]:
 @pytest.fixture(scope="session")
 def engine(config: Config) -> Engine:
     """An engine that nobody kills, to look and to clean up."""
-    return connect_engine(config)
+    return connect(config)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from tests.conftest import RunningStack
 from tests.crash.conftest import Service, left_of, title_of
-from tests.e2e.conftest import Client
+from tests.e2e.conftest import Client, engine  # noqa: F401 - a fixture: these environments are made by Airflow
 
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId

@@ -180,7 +180,18 @@ _KAFKA: dict[str, type[TestenvError]] = {
 
 def of_kafka(error: KafkaError) -> TestenvError:
     """One of ours for an error of librdkafka or of a broker, by its name."""
-    return _made(_KAFKA.get(error.name(), Failed), f"Kafka: {error.str()} ({error.name()})")
+    kind = Unavailable if _lost_in_login(error) else _KAFKA.get(error.name(), Failed)
+    return _made(kind, f"Kafka: {error.str()} ({error.name()})")
+
+
+def is_refused_login(error: KafkaError) -> bool:
+    """Whether a broker refused a login: librdkafka gives the same name to one that went away before it answered."""
+    return error.name() == "_AUTHENTICATION" and not _lost_in_login(error)
+
+
+def _lost_in_login(error: KafkaError) -> bool:
+    """librdkafka puts the cause into the words; one of its own, as `Local: Broker transport failure`, is no answer."""
+    return error.name() == "_AUTHENTICATION" and "failed: Local: " in error.str()
 
 
 def _made(kind: Callable[[str], TestenvError], words: str) -> TestenvError:

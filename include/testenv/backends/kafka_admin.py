@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from testenv.backends.errors import of_kafka
+from testenv.backends.errors import is_refused_login, of_kafka
 from testenv.backends.waiting import wait_until
 from testenv.config import KafkaConfig
 
@@ -141,5 +141,5 @@ class KafkaAdmin:
                 return
 
     def _heard(self, error: KafkaError) -> None:
-        if error.name() == "_AUTHENTICATION":
+        if is_refused_login(error):
             self._refused.append(error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -12,6 +11,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 from tests.integration.testenv.conftest import World
 
+from testenv.backends.postgres import TEMPLATE_SECONDS
 from testenv.backends.postgres_server import Server, execute, query
 from testenv.backends.protocol import Site
 from testenv.core.errors import Drifted, Failed
@@ -71,8 +71,8 @@ class TestRole:
             execute(airflow, "INSERT INTO log (event) VALUES ('tried')")  # takes the next of a sequence
         with closing(enter(world, site, site.names.postgres_source)) as source:
             execute(source, "CREATE SCHEMA more")
-            execute(source, "DELETE FROM payments")
-            assert query(source, "SELECT count(*) FROM payments") == [(0,)]
+            execute(source, "DELETE FROM ledger_entries")
+            assert query(source, "SELECT count(*) FROM ledger_entries") == [(0,)]
 
     def test_it_enters_no_other_database(self, world: World, new_site: Callable[[], Site]) -> None:
         one, other = new_site(), new_site()
@@ -106,8 +106,8 @@ class TestDatabase:
     def test_changed_rows_are_drift(self, world: World, site: Site) -> None:
         world.ensure(site, System.POSTGRES)
         with closing(enter(world, site, site.names.postgres_source)) as source:
-            execute(source, "DELETE FROM payments")
-        with pytest.raises(Drifted, match="payments has 0, not"):
+            execute(source, "DELETE FROM ledger_entries")
+        with pytest.raises(Drifted, match="ledger_entries has 0, not"):
             world.backends[System.POSTGRES].probe(site)
 
     def test_one_of_another_template_is_made_anew(self, world: World, site: Site) -> None:
@@ -153,12 +153,12 @@ class TestDatabase:
         with server.control() as connection:
             execute(connection, "CREATE DATABASE {} TEMPLATE template0", template)
             try:
-                with server.control(template):
-                    making = threading.Thread(target=world.backends[System.POSTGRES].ensure, args=(part, site))
-                    making.start()
-                    making.join(timeout=6)  # the server itself waits five seconds before it gives up
-                    assert making.is_alive()
-                making.join(timeout=30)
+                with ThreadPoolExecutor(1) as pool:
+                    with server.control(template):
+                        made = pool.submit(world.backends[System.POSTGRES].ensure, part, site)
+                        with pytest.raises(TimeoutError):
+                            made.result(6)  # the server itself waits five seconds before it gives up
+                    made.result(TEMPLATE_SECONDS)
                 assert part in world.backends[System.POSTGRES].observe(site.spec.env_id)
             finally:
                 execute(connection, "DROP DATABASE {} WITH (FORCE)", template)

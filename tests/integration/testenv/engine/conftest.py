@@ -37,6 +37,7 @@ def ledger_url(stack: Any) -> Iterator[str]:
             connection.cursor().execute(statement)
 
     run(f"CREATE DATABASE {name}")
+    run(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")  # as the stack's own: no environment enters it
     migrate(url)
     yield url
     run(f"DROP DATABASE {name} WITH (FORCE)")

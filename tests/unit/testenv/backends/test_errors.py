@@ -19,6 +19,7 @@ from snowflake.connector import errors as snowflake
 from testenv.backends.aws import of_client_error, of_core_error, translate
 from testenv.backends.errors import (
     _KAFKA,
+    is_refused_login,
     kafka_errors,
     of_kafka,
     of_postgres,
@@ -205,6 +206,19 @@ def test_kafkas_codes_mean(name: str, ours: type[TestenvError]) -> None:
     with pytest.raises(TestenvError) as raised, kafka_errors():
         raise KafkaException(KafkaError(getattr(KafkaError, name)))
     assert type(raised.value) is ours
+
+
+LOST = "SASL SCRAM-SHA-512 mechanism handshake failed: Local: Broker transport failure: broker's mechanisms: (n/a)"
+REFUSED = "SASL authentication error: Authentication failed during authentication due to invalid credentials"
+
+
+@pytest.mark.parametrize(("words", "ours", "refused"), [(LOST, Unavailable, False), (REFUSED, Denied, True)])
+def test_a_broker_that_dies_during_a_login_has_not_refused_it(
+    words: str, ours: type[TestenvError], refused: bool
+) -> None:
+    error = KafkaError(KafkaError._AUTHENTICATION, words)
+    assert type(of_kafka(error)) is ours
+    assert is_refused_login(error) is refused
 
 
 # ---------------------------------------------------------------- AWS
