@@ -5,17 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow.models import DAG
-from airflow.utils.task_group import TaskGroup
 
-from testenv_airflow.defaults import INVENTORY, REMOVALS, TASKS, environment_param
+from testenv_airflow.defaults import INVENTORY, TASKS, environment_param
 from testenv_airflow.operators.destroy import DestroyOperator, DrainOperator, VerifyGoneOperator
 
 DOC = """
 ### Destroy a test environment
 
-`drain` writes down all that may exist of the environment and stops what runs in it, `destroy` removes its parts, one
-task per vendor, and `verify_gone` looks into every system. Names outside the reserved namespace, and names of
-production, are refused. Logs and reports are kept for 30 days.
+`drain` writes down all that may exist of the environment and stops what runs in it, `destroy` removes its parts from
+every system, from the others too where one does not answer, and `verify_gone` looks into every system. Names outside
+the reserved namespace, and names of production, are refused. Logs and reports are kept for 30 days.
 """
 
 with DAG(
@@ -33,10 +32,7 @@ with DAG(
 ):
     drain = DrainOperator(task_id="drain", task_display_name="drain: stop what runs", pool=INVENTORY)
 
-    with TaskGroup("destroy", tooltip="Remove the parts of the environment, one task per vendor") as destroy:
-        for name, part in REMOVALS.items():
-            DestroyOperator(task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool)
-
+    destroy = DestroyOperator(task_id="destroy", task_display_name="destroy: remove its parts", pool=INVENTORY)
     gone = VerifyGoneOperator(task_id="verify_gone", task_display_name="verify that nothing is left", pool=INVENTORY)
 
     drain >> destroy >> gone

@@ -120,19 +120,11 @@ with DAG(
         task_id="admit", task_display_name="admit: check the request, wait for a place", environment="", build="build"
     )
 
-    with TaskGroup("create", tooltip="Make the parts of the environment, one task per system") as create:
+    with TaskGroup("create", tooltip="Make and seed the parts of the environment, one task per vendor") as create:
         parts = {
-            name: EnsureOperator(
-                task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool, seeds=False
-            )
+            name: EnsureOperator(task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool)
             for name, part in PARTS.items()
         }
-
-    with TaskGroup("seed", tooltip="Fill the parts that are not made full") as seed:
-        landing, records = (
-            EnsureOperator(task_id=name, task_display_name=title, systems=[name], pool=PARTS[name].pool, seeds=True)
-            for name, title in (("s3", "S3 landing files"), ("kafka", "Kafka records"))
-        )
 
     build = build_group(
         "build",
@@ -156,9 +148,7 @@ with DAG(
     ).as_teardown()
 
     admit >> create
-    parts["s3"] >> landing
-    parts["kafka"] >> records
     parts["snowflake"] >> build  # dbt needs nothing else, so it runs beside the rest
     building = build.children[f"build.{PRODUCER}"]  # the models' tasks only watch it
-    [create, seed, building] >> verify >> ready
-    [admit, create, seed, building, verify, ready] >> abandon
+    [create, building] >> verify >> ready
+    [admit, create, building, verify, ready] >> abandon

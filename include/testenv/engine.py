@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from testenv.backends.protocol import Backend, Orchestrator, Site, Source, TaskStatus, Vault
 from testenv.core.admission import Admitted, Queued
 from testenv.core.dataset import Dataset
-from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, TestenvError
+from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, Terminal, TestenvError
 from testenv.core.kinds import Kinds
 from testenv.core.lifecycle import ENDED, USABLE, WAITING, State
 from testenv.core.naming import EnvId
@@ -22,6 +23,7 @@ from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
 from testenv.dbt import project_digest
 from testenv.ledger import Environment, LedgerWriter
+from testenv.ledger.reader import StepRecord
 
 QUARANTINE = timedelta(hours=24)
 """How long a failed environment is kept for inspection when its request asked for that."""
@@ -113,15 +115,16 @@ class Engine:
         spec = self.ledger.environment(env_id).spec
         return project_digest(self.source.archive(spec.ref)) != self.datasets.get(spec.dataset).models
 
-    def ensure(
-        self, env_id: EnvId, systems: Collection[System], *, seeds: bool | None = None, run_id: str = ""
-    ) -> list[Step]:
-        """Apply what is planned for `systems` and not yet applied: parts, seeds, or both (`None`)."""
+    def ensure(self, env_id: EnvId, systems: Collection[System], *, run_id: str = "") -> list[Step]:
+        """Apply what is planned for `systems` and not yet applied."""
         environment = self._of_run(env_id, run_id)
         if environment.state is not State.PROVISIONING:
             raise Conflict(f"{env_id} is {environment.state}: only an admitted environment is provisioned")
         site = self.site(environment.spec)
-        return self._apply(env_id, Action.ENSURE, systems, seeds, lambda step: self._ensure(step, site))
+        return [
+            self._take(record, partial(self._backend(record).ensure, record.step.resource, site))
+            for record in self._pending(env_id, Action.ENSURE, systems)
+        ]
 
     def _of_run(self, env_id: EnvId, run_id: str) -> Environment:
         """The environment, if `run_id` is empty or asked for it. Raises `Conflict` where its name lives anew."""
@@ -131,9 +134,6 @@ class Engine:
                 f"the {env_id} that was asked for by {run_id} has ended; there is one of {environment.run_id}"
             )
         return environment
-
-    def _ensure(self, step: Step, site: Site) -> None:
-        self.backends[step.resource.system].ensure(step.resource, site)
 
     def verify(self, env_id: EnvId) -> dict[str, int]:
         """Compare what is there with what shall be, and log in everywhere as the environment.
@@ -200,15 +200,21 @@ class Engine:
             self.backends[resource.system].destroy(resource)
         return environment
 
-    def destroy(self, env_id: EnvId, systems: Collection[System]) -> list[Step]:
-        """Apply the planned destruction of `systems`."""
-        return self._apply(
-            env_id,
-            Action.DESTROY,
-            systems,
-            None,
-            lambda step: self.backends[step.resource.system].destroy(step.resource),
-        )
+    def destroy(self, env_id: EnvId, systems: Collection[System] = tuple(System)) -> list[Step]:
+        """Apply the planned destruction of `systems`: of the others too where one fails, whose error comes last."""
+        failed: dict[System, TestenvError] = {}
+        applied = []
+        for record in self._pending(env_id, Action.DESTROY, systems):
+            system = record.step.resource.system
+            if system in failed:
+                continue
+            try:
+                applied.append(self._take(record, partial(self._backend(record).destroy, record.step.resource)))
+            except TestenvError as error:
+                failed[system] = error
+        if failed:
+            raise min(failed.values(), key=lambda error: isinstance(error, Terminal))  # what may be tried again, first
+        return applied
 
     def verify_gone(self, env_id: EnvId) -> Environment:
         """Look into every system; the environment has ended when none has anything of it. Raises `Drifted`."""
@@ -321,30 +327,24 @@ class Engine:
             found = list(pool.map(lambda backend: backend.observe(env_id), self.backends.values()))
         return frozenset().union(*found)
 
-    def _apply(
-        self,
-        env_id: EnvId,
-        action: Action,
-        systems: Collection[System],
-        seeds: bool | None,
-        do: Callable[[Step], None],
-    ) -> list[Step]:
-        applied = []
-        for record in self.ledger.steps(env_id, action):
-            resource = record.step.resource
-            if record.status == "applied" or resource.system not in systems or seeds not in (None, resource.seeds):
-                continue
-            self.ledger.started(record.id, self.clock())
-            try:
-                do(record.step)
-            except TestenvError as error:
-                self.ledger.failed(record.id, str(error), self.clock())
-                raise
-            except Exception as error:
-                self.ledger.failed(record.id, f"{type(error).__name__}", self.clock())
-                raise Failed(
-                    f"{record.step} failed: {type(error).__name__}. The task's log has the traceback"
-                ) from error
-            self.ledger.applied(record.id, self.clock())
-            applied.append(record.step)
-        return applied
+    def _backend(self, record: StepRecord) -> Backend:
+        return self.backends[record.step.resource.system]
+
+    def _pending(self, env_id: EnvId, action: Action, systems: Collection[System]) -> list[StepRecord]:
+        """Steps of `systems` that are planned and not applied, in their order."""
+        records = self.ledger.steps(env_id, action)
+        return [each for each in records if each.status != "applied" and each.step.resource.system in systems]
+
+    def _take(self, record: StepRecord, do: Callable[[], None]) -> Step:
+        """Take one step, written down before and after."""
+        self.ledger.started(record.id, self.clock())
+        try:
+            do()
+        except TestenvError as error:
+            self.ledger.failed(record.id, str(error), self.clock())
+            raise
+        except Exception as error:
+            self.ledger.failed(record.id, f"{type(error).__name__}", self.clock())
+            raise Failed(f"{record.step} failed: {type(error).__name__}. The task's log has the traceback") from error
+        self.ledger.applied(record.id, self.clock())
+        return record.step

@@ -26,7 +26,7 @@ TASKS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Part:
-    """What one task makes or destroys: a title for the grid, the systems it goes to, and the pool it runs in."""
+    """What one task makes: a title for the grid, the systems it goes to, and the pool it runs in."""
 
     title: str
     systems: tuple[str, ...]
@@ -36,26 +36,17 @@ class Part:
 PARTS = {
     "snowflake": Part("Snowflake database, role and user", ("snowflake",), "snowflake"),
     "postgres": Part("Postgres databases and role", ("postgres",), "postgres"),
-    "s3": Part("S3 prefix and IAM role", ("s3",), "aws"),
-    "kafka": Part("Kafka topics, user and ACLs", ("kafka",), "kafka"),
-    "orchestrator": Part("Airflow settings, code and secrets", ("secrets", "spark", "orchestrator"), "aws"),
+    "kafka": Part("Kafka user, ACLs, topics and their records", ("kafka",), "kafka"),
+    "aws": Part("S3 files, IAM role, code, settings and secrets", ("secrets", "s3", "spark", "orchestrator"), "aws"),
 }
-"""The tasks that make an environment, in parallel.
+"""The tasks that make an environment, in parallel: one for each vendor, as a task costs more than most of its steps.
 
 A pool (include/catalog/pools.json) has far fewer slots than there are workers: a system that hangs holds up the tasks
 that speak to it, and no others.
 """
 
-REMOVALS = {
-    **{name: PARTS[name] for name in ("snowflake", "postgres", "kafka")},
-    "aws": Part(
-        "S3 prefix, IAM role, code, settings and secrets", PARTS["s3"].systems + PARTS["orchestrator"].systems, "aws"
-    ),
-}
-"""The tasks that destroy one, in parallel. A task costs more than what it removes from AWS, so that is one."""
-
 INVENTORY = "inventory"
-"""Pool of tasks that look into every system."""
+"""Pool of tasks that go to every system."""
 
 
 ENVIRONMENT_RULE = "The id of an environment, such as sbx-payments-fix; Test environments in the menu lists them"

@@ -1,5 +1,6 @@
 """A part of the management Airflow that is killed with SIGKILL while an environment is made or used."""
 
+# ruff: noqa: F811 - fixtures that are imported are used by name
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ import psutil
 import pytest
 from tests.conftest import RunningStack
 from tests.crash.conftest import Service, left_of, title_of
-from tests.e2e.conftest import Client, engine  # noqa: F401 - a fixture: these environments are made by Airflow
+from tests.e2e.conftest import Client, engine  # noqa: F401 - a fixture: Airflow knows all topics
 
 from testenv.core.lifecycle import State
 from testenv.core.naming import EnvId

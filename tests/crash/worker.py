@@ -111,7 +111,7 @@ class Job:
 
 
 def connect(config: Config) -> Engine:
-    """The engine, whose datasets have two topics: each further one would add boundaries of the same code, and a minute."""
+    """The engine, with datasets of two topics: each further one would add boundaries of the same code, and a minute."""
     engine = connect_engine(config)
     return replace(engine, datasets=_TwoTopics(config))
 

@@ -11,7 +11,7 @@ from testenv.backends.aws import client, translate
 from testenv.backends.errors import kafka_errors
 from testenv.backends.guards import require_counts, require_derived
 from testenv.backends.kafka_admin import KafkaAdmin
-from testenv.backends.kafka_records import produce
+from testenv.backends.kafka_records import RecordProducer
 from testenv.backends.kafka_rights import bindings_of, exactly, rights
 from testenv.backends.protocol import Site, Vault
 from testenv.backends.waiting import wait_until
@@ -220,7 +220,7 @@ class KafkaBackend:
         if found:  # a part of them, or someone else's: a topic cannot be emptied and begin at offset 0 again
             self._admin.delete_topics([name])
             self._create_topic(name, topic)
-        sent = produce(self._config.kafka, name, self._lines(site.dataset.version, topic.name))
+        sent = self._producer.produce(name, self._lines(site.dataset.version, topic.name))
         if sent != topic.records:
             raise Failed(
                 f"the dataset {site.dataset.version} has {sent} records for {topic.name}, its manifest says "
@@ -240,6 +240,10 @@ class KafkaBackend:
         ends = [TopicPartition(name, number, OFFSET_END) for number in range(partitions)]
         if ends:
             self._admin.each("delete_records", ends, unless="UNKNOWN_TOPIC_OR_PART")
+
+    @functools.cached_property
+    def _producer(self) -> RecordProducer:
+        return RecordProducer(self._config.kafka)
 
     @functools.cached_property
     def _admin(self) -> KafkaAdmin:

@@ -32,39 +32,47 @@ class _Deliveries:
             self.done += 1
 
 
-def produce(config: KafkaConfig, topic: str, lines: Iterable[Mapping[str, Any]]) -> int:
-    """Produce the records in `lines` in their order, each once; returns how many all replicas have acknowledged.
+class RecordProducer:
+    """Produces as the control plane. One connection serves all topics; it is made anew after an error."""
 
-    Raises the error of the first that was refused, and `Unavailable` when the broker does not answer in time.
-    """
-    producer, deliveries = _producer(config, topic), _Deliveries()
-    for line in lines:
-        _send(producer, topic, encode_record(line), deliveries)
-    left = producer.flush(DELIVERY_SECONDS + CONNECT_SECONDS)
-    if deliveries.failed:
-        raise of_kafka(deliveries.failed[0])
-    if left:
-        raise Unavailable(f"Kafka has not acknowledged {left} records of {topic} in {DELIVERY_SECONDS} s")
-    return deliveries.done
+    def __init__(self, config: KafkaConfig) -> None:
+        self._config = config
+        self._connected: Producer | None = None
 
+    def produce(self, topic: str, lines: Iterable[Mapping[str, Any]]) -> int:
+        """Produce the records in `lines` in their order, each once; returns how many all replicas have acknowledged.
 
-def _producer(config: KafkaConfig, topic: str) -> Producer:
-    from confluent_kafka import Producer
+        Raises the error of the first that was refused, and `Unavailable` when the broker does not answer in time.
+        """
+        producer, deliveries = self._connected or self._connect(), _Deliveries()
+        self._connected = None
+        for line in lines:
+            _send(producer, topic, encode_record(line), deliveries)
+        left = producer.flush(DELIVERY_SECONDS + CONNECT_SECONDS)
+        if deliveries.failed:
+            raise of_kafka(deliveries.failed[0])
+        if left:
+            raise Unavailable(f"Kafka has not acknowledged {left} records of {topic} in {DELIVERY_SECONDS} s")
+        self._connected = producer
+        return deliveries.done
 
-    producer = Producer(
-        {
-            **config.client(config.user, config.password),
-            "acks": "all",
-            "enable.idempotence": True,
-            "linger.ms": 5,
-            "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
-            "client.id": "testenv",
-            "log_level": 0,
-        }
-    )
-    # Connects. A producer that has no broker yet when it first asks for its id waits half a second to ask again.
-    producer.list_topics(topic, timeout=CONNECT_SECONDS)
-    return producer
+    def _connect(self) -> Producer:
+        from confluent_kafka import Producer
+
+        producer = Producer(
+            {
+                **self._config.client(self._config.user, self._config.password),
+                "acks": "all",
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "delivery.timeout.ms": DELIVERY_SECONDS * 1000,
+                "client.id": "testenv",
+                "log_level": 0,
+            }
+        )
+        # A producer that has no broker yet when it first asks for its id waits half a second to ask again.
+        producer.list_topics("", timeout=CONNECT_SECONDS)
+        return producer
 
 
 def _send(producer: Producer, topic: str, arguments: Mapping[str, Any], deliveries: _Deliveries) -> None:

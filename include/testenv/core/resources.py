@@ -36,11 +36,6 @@ class Resource:
     def setting(self) -> Mapping[str, str]:
         return dict(self.settings)
 
-    @property
-    def seeds(self) -> bool:
-        """True for data put into a part after the part exists."""
-        return self.kind in ("landing", "records")
-
     def __str__(self) -> str:
         return f"{self.system} {self.kind} {self.name}"
 

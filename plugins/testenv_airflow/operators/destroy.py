@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from testenv.core.naming import Names
-from testenv.core.resources import System
 from testenv.reaper import destroy_wholly
 from testenv_airflow import notes
 from testenv_airflow.conf import refuse_unknown_keys
@@ -30,17 +28,10 @@ class DrainOperator(TestenvOperator):
 
 
 class DestroyOperator(TestenvOperator):
-    """Apply the planned destruction of `systems`.
-
-    :param systems: names of the systems whose parts to destroy.
-    """
-
-    def __init__(self, *, systems: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.systems = tuple(systems)
+    """Apply the planned destruction, in every system."""
 
     def act(self, engine: Engine, context: Context) -> None:
-        for step in engine.destroy(self.env_id, [System(name) for name in self.systems]):
+        for step in engine.destroy(self.env_id):
             self.log.info("%s", step)
 
 

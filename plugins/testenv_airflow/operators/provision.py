@@ -74,16 +74,14 @@ class EnsureOperator(TestenvOperator):
     """Make the planned parts of `systems` be there.
 
     :param systems: names of the systems whose parts to make.
-    :param seeds: True for the data put into parts, False for the parts, None for both.
     """
 
-    def __init__(self, *, systems: Sequence[str], seeds: bool | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, systems: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.systems = tuple(systems)
-        self.seeds = seeds
 
     def act(self, engine: Engine, context: Context) -> None:
-        for step in engine.ensure(self.env_id, _systems(self.systems), seeds=self.seeds, run_id=context["run_id"]):
+        for step in engine.ensure(self.env_id, _systems(self.systems), run_id=context["run_id"]):
             self.log.info("%s", step)
 
 

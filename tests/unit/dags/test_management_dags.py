@@ -120,18 +120,18 @@ def test_the_cleaning_up_follows_everything_and_does_not_decide_the_run(dags: di
     tasks = dags["provision_env"]["tasks"]
     assert tasks["abandon"]["teardown"]
     assert [task_id for task_id, task in tasks.items() if "ready" in task["upstream"]] == ["abandon"]
-    parts = {task_id for task_id in tasks if task_id.startswith(("create.", "seed."))}
+    parts = {task_id for task_id in tasks if task_id.startswith("create.")}
     assert {"admit", "verify", "ready", *parts} <= set(tasks["abandon"]["upstream"])
     assert tasks["abandon"]["in_triggerer"]  # where nothing failed, it costs no worker process
 
 
 def test_a_task_that_speaks_to_a_system_runs_in_that_systems_pool(dags: dict[str, Any]) -> None:
     slots = {name: pool["slots"] for name, pool in json.loads(POOLS.read_text()).items()}
-    for dag in ("provision_env", "destroy_env"):
-        pools = {task_id: task["pool"] for task_id, task in dags[dag]["tasks"].items()}
-        grouped = [pool for task_id, pool in pools.items() if task_id.startswith(("create.", "destroy.", "seed."))]
-        assert len(grouped) >= 4
-        assert set(grouped) <= slots.keys()
+    pools = {task_id: task["pool"] for task_id, task in dags["provision_env"]["tasks"].items()}
+    grouped = [pool for task_id, pool in pools.items() if task_id.startswith("create.")]
+    assert len(grouped) == len(set(grouped)) == 4
+    assert set(grouped) <= slots.keys()
+    assert {task["pool"] for task in dags["destroy_env"]["tasks"].values()} == {"inventory"}
     assert dags["provision_env"]["tasks"]["build.dbt_producer_watcher"]["pool"] == "dbt"
     parallel = tomllib.loads(SETTINGS.read_text())["airflow"]["CORE__PARALLELISM"]
     assert all(number <= parallel / 4 for number in slots.values()), "a system that hangs must leave workers to others"

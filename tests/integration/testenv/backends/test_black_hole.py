@@ -71,7 +71,7 @@ def asked(port: int) -> Iterator[dict[str, tuple[float, BaseException | None]]]:
 
     def produce() -> None:
         with kafka_errors():
-            kafka_records.produce(config.kafka, "t", [])
+            kafka_records.RecordProducer(config.kafka).produce("t", [])
 
     clients: dict[str, Callable[[], object]] = {
         "postgres": PostgresBackend(config, vault).observe,

@@ -71,8 +71,8 @@ class TestRole:
             execute(airflow, "INSERT INTO log (event) VALUES ('tried')")  # takes the next of a sequence
         with closing(enter(world, site, site.names.postgres_source)) as source:
             execute(source, "CREATE SCHEMA more")
-            execute(source, "DELETE FROM ledger_entries")
-            assert query(source, "SELECT count(*) FROM ledger_entries") == [(0,)]
+            execute(source, "DELETE FROM logins")
+            assert query(source, "SELECT count(*) FROM logins") == [(0,)]
 
     def test_it_enters_no_other_database(self, world: World, new_site: Callable[[], Site]) -> None:
         one, other = new_site(), new_site()
@@ -106,8 +106,8 @@ class TestDatabase:
     def test_changed_rows_are_drift(self, world: World, site: Site) -> None:
         world.ensure(site, System.POSTGRES)
         with closing(enter(world, site, site.names.postgres_source)) as source:
-            execute(source, "DELETE FROM ledger_entries")
-        with pytest.raises(Drifted, match="ledger_entries has 0, not"):
+            execute(source, "DELETE FROM logins")
+        with pytest.raises(Drifted, match="logins has 0, not"):
             world.backends[System.POSTGRES].probe(site)
 
     def test_one_of_another_template_is_made_anew(self, world: World, site: Site) -> None:
