@@ -15,7 +15,7 @@ import pytest
 import testenv
 from testenv.backends import aws, snowflake
 from testenv.backends.kafka_admin import SECONDS, KafkaAdmin
-from testenv.backends.kafka_records import _producer
+from testenv.backends.kafka_records import RecordProducer
 from testenv.backends.postgres_server import Server
 from testenv.backends.secrets import _new_private_key
 from testenv.config import Config, EcsConfig, KafkaConfig, PostgresConfig, SnowflakeConfig
@@ -187,6 +187,6 @@ def test_kafkas_administrator(config: Config, monkeypatch: pytest.MonkeyPatch) -
 def test_kafkas_producer(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("confluent_kafka.Producer", lambda settings: caught(**settings))
     with pytest.raises(Caught) as made:
-        _producer(config.kafka, "t")
+        RecordProducer(config.kafka).produce("t", [])
     [settings] = made.value.args
     assert settings["delivery.timeout.ms"] < TASK_SECONDS * 1000 / 2
