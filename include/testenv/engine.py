@@ -39,8 +39,11 @@ class Connections(Protocol):
 class Datasets(Protocol):
     """The published dataset versions."""
 
-    def resolve(self, version: str) -> str:
-        """The version that `version` names; `latest` is the published pointer's. Raises `UnknownDataset`."""
+    def resolve(self, version: str, tier: str = "") -> str:
+        """The dataset that `version` names, of `tier` where it has some; `latest` is the published pointer's.
+
+        Raises `UnknownDataset`.
+        """
 
     def get(self, version: str) -> Dataset:
         """The manifest of `version`. Raises `UnknownDataset`."""
@@ -91,7 +94,7 @@ class Engine:
             asked,
             self.kinds,
             ref=self.source.resolve(asked.ref),
-            dataset=self.datasets.resolve(asked.dataset),
+            dataset=self.datasets.resolve(asked.dataset, self.kinds[asked.kind].dataset_tier),
             fallback_name=fallback_name,
         )
         now = self.clock()

@@ -84,6 +84,13 @@ class Registry:
             ) from None
         return out.getvalue()
 
+    def newest(self, subject: str) -> int:
+        """Id of a subject's newest version. Raises `Failed` where it has none."""
+        versions = {version: schema.id for (name, version), schema in self.by_version.items() if name == subject}
+        if not versions:
+            raise Failed(f"the registry has no subject {subject}. Register the topic's schema")
+        return versions[max(versions)]
+
     def broken(self, kind: str, schema_id: int) -> bytes:
         """Bytes that say nothing and fail to decode in the way of `kind`."""
         if kind == "wire":

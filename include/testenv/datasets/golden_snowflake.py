@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from testenv.backends.errors import snowflake_errors
@@ -29,11 +30,31 @@ def is_whole(account: Account, version: str) -> bool:
     return [row["comment"] for row in rows if row["name"] == name] == [_mark(version)]
 
 
+@dataclass(frozen=True)
+class Parquet:
+    """Files that go into tables before the seed: `URL/SCHEMA.TABLE.parquet`, read by a storage integration.
+
+    `keys` has the columns of each table's key: of seed rows with the key of one that is there, none is added.
+    """
+
+    url: str
+    integration: str
+    keys: Mapping[str, tuple[str, ...]]
+
+
 @snowflake_errors()
-def build(account: Account, version: str, warehouse: str, schema: str, tables: Mapping[str, bytes]) -> None:
+def build(
+    account: Account,
+    version: str,
+    warehouse: str,
+    schema: str,
+    tables: Mapping[str, bytes],
+    first: Parquet | None = None,
+) -> dict[str, int]:
     """Make the database anew from the schema's SQL and the CSV (with a header; `\\N` is null) of each `SCHEMA.TABLE`.
 
-    The comment that marks it whole comes last. Raises `Invalid` where a file does not fit the schema.
+    Returns the rows by table. The comment that marks it whole comes last. Raises `Invalid` where a file does not fit
+    the schema.
     """
     name = golden_snowflake(version)
     with account.control() as connection:
@@ -42,10 +63,21 @@ def build(account: Account, version: str, warehouse: str, schema: str, tables: M
         run(connection, f"USE DATABASE {identifier(name)}")
         for statement in statements(schema):
             run(connection, statement)
-        expected = {table: _load(connection, name, table, content) for table, content in sorted(tables.items())}
+        expected = _copy(connection, name, first) if first else {}
+        for table, content in sorted(tables.items()):
+            key = first.keys.get(table, ()) if first else ()
+            expected[table] = expected.get(table, 0) + _load(connection, name, table, content, key)
         if (found := count_rows(connection, name, expected)) != expected:
             raise Invalid(f"seed/snowflake: loaded {expected}, and Snowflake counts {found}")
         run(connection, f"COMMENT ON DATABASE {identifier(name)} IS {literal(_mark(version))}")
+    return expected
+
+
+@snowflake_errors()
+def drop(account: Account, version: str) -> None:
+    """Drop the database, if it is there. Environments keep what they cloned of it."""
+    with account.control() as connection:
+        run(connection, f"DROP DATABASE IF EXISTS {identifier(golden_snowflake(version))}")
 
 
 def statements(script: str) -> Iterator[str]:
@@ -54,9 +86,32 @@ def statements(script: str) -> Iterator[str]:
     return (statement.strip() for statement in text.split(";") if statement.strip())
 
 
-def _load(connection: SnowflakeConnection, database: str, table: str, content: bytes) -> int:
+def _copy(connection: SnowflakeConnection, database: str, files: Parquet) -> dict[str, int]:
+    """Through a stage that is gone afterwards."""
+    stage = identifier(database, "PUBLIC", "REFRESH")
+    run(
+        connection,
+        f"CREATE OR REPLACE TEMPORARY STAGE {stage} URL = {literal(files.url)} "
+        f"STORAGE_INTEGRATION = {identifier(files.integration)}",
+    )
+    for table in sorted(files.keys):
+        run(
+            connection,
+            f"COPY INTO {identifier(database, *table.split('.'))} FROM @{stage}/{table}.parquet "
+            "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE",
+        )
+    return dict(count_rows(connection, database, dict.fromkeys(files.keys, 0)))
+
+
+def _load(connection: SnowflakeConnection, database: str, table: str, content: bytes, key: tuple[str, ...]) -> int:
     header, *rows = list(csv.reader(io.StringIO(content.decode(), newline="")))
     target = identifier(database, *table.split("."))
+    if key and set(key) <= set(header):
+        places = [header.index(column) for column in key]
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(map(identifier, key))} FROM {target}")
+            there = {tuple(str(value) for value in row) for row in cursor}
+        rows = [row for row in rows if tuple(row[place] for place in places) not in there]
     insert = f"INSERT INTO {target} ({', '.join(map(identifier, header))}) VALUES ({', '.join(['%s'] * len(header))})"
     values = [[None if field == "\\N" else field for field in row] for row in rows]
     if wrong := [number for number, row in enumerate(rows, 2) if len(row) != len(header)]:

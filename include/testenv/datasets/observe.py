@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -19,7 +16,7 @@ from testenv.backends.snowflake import RAW, Account, identifier, literal, run
 from testenv.config import Config
 from testenv.core.contract import Contract, Contracts, Store
 from testenv.core.drift import Observed
-from testenv.core.errors import Failed
+from testenv.datasets.feeds import parsed, records_of
 from testenv.production import Production
 
 if TYPE_CHECKING:
@@ -112,7 +109,7 @@ def snowflake(config: Config, production: Production, contracts: Contracts) -> d
                 with connection.cursor() as cursor:
                     cursor.execute(f"SELECT {identifier(column)} FROM {where}")
                     for (text,) in cursor:
-                        walk(None if text is None else _parsed(text), column, found)
+                        walk(None if text is None else parsed(text), column, found)
                 tables[table] |= {path: one_type(types) for path, types in found.items()}
             else:
                 tables[table][column] = _snowflake_type(row)
@@ -148,13 +145,13 @@ def s3(config: Config, production: Production, contracts: Contracts) -> dict[str
     found: dict[str, dict[str, set[str]]] = {}
     for key in keys:
         path = key.removeprefix(LANDING)
-        contract = next((feed for feed in feeds if fnmatchcase(path, _pattern(feed))), None)
+        contract = next((feed for feed in feeds if fnmatchcase(path, pattern(feed))), None)
         if contract is None:
             found.setdefault(f"{Store.S3}.{path.split('/')[0]}", {})
             continue
         body = client.get_object(Bucket=production.bucket, Key=key)["Body"].read()
         types = found.setdefault(contract.id, defaultdict(set))
-        for record in _records(contract, body):
+        for record in filter(None, records_of(contract, body)):
             walk(record, "", types)
     return {
         id_: Observed({path: one_type(seen) for path, seen in types.items()}, frozenset(_columns(types)))
@@ -162,26 +159,8 @@ def s3(config: Config, production: Production, contracts: Contracts) -> dict[str
     }
 
 
-def _pattern(contract: Contract) -> str:
+def pattern(contract: Contract) -> str:
     return str(contract.options["location"]).replace("YYYY-MM-DD", "*")
-
-
-def _records(contract: Contract, body: bytes) -> Iterable[Any]:
-    """The lines or rows of a file. What is no JSON is left to the pipeline's quarantine; it has no path."""
-    match contract.options["format"]:
-        case "csv":
-            return list(csv.DictReader(io.StringIO(body.decode(), newline="")))
-        case "json":
-            return list(filter(None, map(_parsed, body.splitlines())))
-        case other:
-            raise Failed(f"{contract.id}: format: must be csv or json for files, got {other!r}. Mend the contract")
-
-
-def _parsed(line: str | bytes) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
 
 
 def walk(value: Any, path: str, types: dict[str, set[str]]) -> None:

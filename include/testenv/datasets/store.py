@@ -15,6 +15,10 @@ POINTER = "datasets/current"
 """Key of the object whose text is the published version."""
 
 
+WHOLE = "full"
+"""The tier that a version is looked at by where nobody says which: the one that holds the others."""
+
+
 class DatasetStore:
     """Reads `datasets/current` and `datasets/VERSION/manifest.json`. A version never changes, so it is read once."""
 
@@ -22,17 +26,24 @@ class DatasetStore:
         self._config = config
         self._read: dict[str, Dataset] = {}
 
-    def resolve(self, version: str) -> str:
-        """The version that `version` names; `latest` is the published pointer's. Raises `UnknownDataset`."""
+    def resolve(self, version: str, tier: str = WHOLE) -> str:
+        """The dataset that `version` names, of `tier` where it has some; `latest` is the published pointer's.
+
+        Raises `UnknownDataset`.
+        """
         if version != LATEST:
-            return self.get(version).version
+            return self._of_tier(version, tier) or self.get(version).version
         current = self.current()
         if current is None:
             raise UnknownDataset(
                 "dataset: 'latest' names none, as none is published yet. Publish the seed data first: "
                 "python -m testenv.datasets publish-seed"
             )
-        return current
+        return self._of_tier(current, tier) or current
+
+    def _of_tier(self, version: str, tier: str) -> str | None:
+        name = f"{version}-{tier}"
+        return name if self.find(name) else None
 
     def get(self, version: str) -> Dataset:
         """The manifest of `version`. Raises `UnknownDataset` naming the versions there are."""

@@ -124,9 +124,9 @@ def choose(plan: Plan, keys: Keys, fraction: Fraction, secret: bytes) -> dict[st
         if dataset in plan.whole:
             chosen[dataset] = pl.repeat(True, frame.height, eager=True)
         elif dataset in plan.paths:
-            rows = _entities(plan, keys, dataset)
-            entities = rows.get_column("_entity").unique()
-            taken = entities.filter(_below(entities, fraction, plan.entity, secret))
+            rows = entities(plan, keys, dataset)
+            different = rows.get_column("_entity").unique()
+            taken = different.filter(_below(different, fraction, plan.entity, secret))
             hits = rows.filter(pl.col("_entity").is_in(taken.implode())).get_column("_row").unique()
             chosen[dataset] = pl.int_range(frame.height, eager=True, dtype=pl.UInt32).is_in(hits.implode())
     return chosen
@@ -253,7 +253,7 @@ def _path(
     return first, tuple(followed)
 
 
-def _entities(plan: Plan, keys: Keys, dataset: str) -> pl.DataFrame:
+def entities(plan: Plan, keys: Keys, dataset: str) -> pl.DataFrame:
     """`_row`, `_entity` (text) of a dataset's rows: none for a row whose path ends early, several for a list."""
     import polars as pl
 

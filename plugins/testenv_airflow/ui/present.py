@@ -115,7 +115,7 @@ def dataset(found: Dataset, current: str | None, environments: list[str]) -> dic
     """One dataset version in one row."""
     return {
         "version": found.version,
-        "published": found.version == current,
+        "published": current in (found.version, found.version.rpartition("-")[0]),  # or a tier of it
         "rows": sum(found.postgres.values()) + sum(found.snowflake.values()),
         "records": sum(topic.records for topic in found.topics),
         "files": len(found.files),

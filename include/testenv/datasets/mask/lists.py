@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -95,6 +96,12 @@ def texts() -> pa.Array:
 
 
 TEXT_VARIANTS = _VARIANTS
+
+
+def written() -> Iterator[str]:
+    """Every text that masking may pick: the leak scan takes their words for nobody's."""
+    for made in (person_names, streets, cities, postal_codes, phones, texts):
+        yield from made().to_pylist()
 
 
 def _array(values: object) -> pa.Array:

@@ -118,16 +118,17 @@ def _masked(batch: pa.RecordBatch, mask: MaskFunction) -> pa.RecordBatch:
 
 
 def record_tape(
-    source: KafkaConfig, topic: str, folder: Path, mask: Mask, *, snapshot: datetime, span: Span = ALL
+    source: KafkaConfig, topic: str, folder: Path, mask: Mask, *, snapshot: datetime, part: Segment | None = None
 ) -> Tape:
     """Capture a segment into `folder`, which must be empty or missing; the manifest comes last.
 
-    `snapshot` is the time that the dataset version is of. Raises `Invalid` for a folder that holds something.
+    `snapshot` is the time that the dataset version is of; `part` what to capture, if not all there is. Raises
+    `Invalid` for a folder that holds something.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise Invalid(f"{folder} is not empty. A tape has a folder of its own: empty it, or give another")
-    part = segment(source, topic, span)
+    part = part or segment(source, topic)
     partitions = tuple(
         write_partition(folder, number, bounds, capture_partition(source, part, number, mask))
         for number, bounds in enumerate(part.spans)

@@ -33,7 +33,7 @@ STEPS = 21
 
 
 class Datasets:
-    def resolve(self, version: str) -> str:
+    def resolve(self, version: str, tier: str = "") -> str:
         if version not in ("latest", DATASET.version):
             raise UnknownDataset(f"dataset: {version!r} does not exist; there is {DATASET.version}")
         return DATASET.version

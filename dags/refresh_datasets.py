@@ -1,0 +1,53 @@
+"""refresh_datasets: every night, a new dataset version from production, masked, judged and published."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.models import DAG
+from airflow.models.baseoperator import chain
+
+from testenv.datasets.subset import load_tiers
+from testenv_airflow.defaults import INVENTORY, TASKS
+from testenv_airflow.operators.refresh import (
+    CheckOperator,
+    LoadOperator,
+    PrepareOperator,
+    PublishOperator,
+    RetireOperator,
+)
+
+DOC = """
+### Refresh the datasets from production
+
+`check` compares production's schemas with their contracts and stops at any difference, before a row is read. `prepare`
+masks a snapshot into files, one tier within the other, and judges them: leaks, canaries, fidelity. `load` makes the
+databases that environments are copied from, `publish` moves one pointer, `retire` deletes what is old and in no use.
+A run that fails leaves the published version as it was. `TESTENV_REFRESH_SCHEDULE` (cron) says when it starts; without
+it, people do. docs/refresh.md has the whole.
+"""
+
+VERSION = "{{ ti.xcom_pull(task_ids='check') }}"
+
+with DAG(
+    dag_id="refresh_datasets",
+    description="Make a dataset version from production",
+    doc_md=DOC,
+    tags=["testenv", "datasets"],
+    schedule=os.environ.get("TESTENV_REFRESH_SCHEDULE") or None,
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args={**TASKS, "version": VERSION, "pool": INVENTORY, "execution_timeout": timedelta(hours=1)},
+):
+    check = CheckOperator(task_id="check", task_display_name="check: schemas against contracts", version="")
+    prepare = PrepareOperator(task_id="prepare", task_display_name="prepare: subset, mask, judge")
+    loads = [
+        LoadOperator(task_id=f"load_{tier}", task_display_name=f"load: golden databases of tier {tier}", tier=tier)
+        for tier in load_tiers().fractions
+    ]
+    publish = PublishOperator(task_id="publish", task_display_name="publish: move the pointer")
+    retire = RetireOperator(task_id="retire", task_display_name="retire: delete what is old")
+
+    chain(check, prepare, *loads, publish, retire)

@@ -1,0 +1,8 @@
+"""From production to a dataset version: `stages.py` has the stages in their order, docs/refresh.md the whole.
+
+snapshot.py   what production holds, as Arrow batches, one consistent look
+selection.py  which rows each tier takes
+stored.py     masks each store's rows in their own form, and writes a tier's files
+golden.py     loads a tier into the databases that environments are copied from
+stages.py     check → prepare → load → publish → retire
+"""
