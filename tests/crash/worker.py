@@ -119,7 +119,7 @@ def connect(config: Config) -> Engine:
 class _TwoTopics(DatasetStore):
     def get(self, version: str) -> Dataset:
         dataset = super().get(version)
-        return replace(dataset, topics=dataset.topics[:2])
+        return dataset.model_copy(update={"topics": dataset.topics[:2]})
 
 
 def work(job: Job, parent: Connection) -> None:
