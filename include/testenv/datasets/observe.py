@@ -59,12 +59,9 @@ FROM node WHERE jsonb_typeof(value) NOT IN ('object', 'array')
 @postgres_errors()
 def postgres(production: Production) -> dict[str, Observed]:
     """Every table of the operational database, by contract id."""
-    import psycopg2
-
     tables: dict[str, dict[str, str]] = defaultdict(dict)
     documents: dict[str, set[str]] = defaultdict(set)
-    options = "-c default_transaction_read_only=on -c statement_timeout=600s -c lock_timeout=30s"
-    with closing(psycopg2.connect(production.postgres_url, connect_timeout=10, options=options)) as connection:
+    with closing(reader(production)) as connection:
         for table, column, type_ in query(connection, _COLUMNS):
             if type_ in ("json", "jsonb"):
                 documents[table].add(column)
@@ -72,6 +69,14 @@ def postgres(production: Production) -> dict[str, Observed]:
             else:
                 tables[table][column] = type_
     return {f"{Store.POSTGRES}.{name}": Observed(types, frozenset(documents[name])) for name, types in tables.items()}
+
+
+def reader(production: Production, statement_seconds: int = 600) -> Connection:
+    """A connection to the operational database on which nothing can be written, and no statement takes longer."""
+    import psycopg2
+
+    options = f"-c default_transaction_read_only=on -c statement_timeout={statement_seconds}s -c lock_timeout=30s"
+    return psycopg2.connect(production.postgres_url, connect_timeout=10, options=options)
 
 
 def _json_paths(connection: Connection, table: str, column: str) -> dict[str, str]:

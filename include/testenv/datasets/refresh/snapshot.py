@@ -24,7 +24,7 @@ from testenv.config import Config
 from testenv.core.contract import Contract, Contracts, Store
 from testenv.core.errors import Drifted, Failed
 from testenv.datasets.avro import Registry, fetch_registry
-from testenv.datasets.observe import LANDING, pattern
+from testenv.datasets.observe import LANDING, pattern, reader
 from testenv.datasets.tapes.capture import Segment, segment
 from testenv.datasets.tapes.clients import consumer
 from testenv.datasets.tapes.reading import batches
@@ -33,6 +33,9 @@ from testenv.production import Production
 if TYPE_CHECKING:
     import pyarrow as pa
     from snowflake.connector import SnowflakeConnection
+
+_COPY_SECONDS = 4 * 3600
+"""The longest that a table may be read, which is as slowly as it is masked."""
 
 _COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod)
@@ -81,9 +84,7 @@ class Snapshot:
 
     @postgres_errors()
     def _begin(self) -> Any:
-        import psycopg2
-
-        connection = psycopg2.connect(self._production.postgres_url, connect_timeout=10)
+        connection = reader(self._production, _COPY_SECONDS)
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
         query(connection, "SET LOCAL TIME ZONE 'UTC'")
         return connection

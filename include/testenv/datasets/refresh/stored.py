@@ -27,7 +27,7 @@ from testenv.datasets.mask.keyed import Key
 from testenv.datasets.mask.masker import Masker
 from testenv.datasets.mask.parquet import read_parquet, write_parquet
 from testenv.datasets.mask.rules import ENTITY, Policy
-from testenv.datasets.refresh.selection import Rows, Selection
+from testenv.datasets.refresh.selection import Selection
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.tapes.capture import record_tape
 from testenv.datasets.tapes.clients import consumer, ends
@@ -38,6 +38,7 @@ from testenv.datasets.tapes.records import RecordMask
 
 if TYPE_CHECKING:
     from testenv.config import KafkaConfig
+    from testenv.datasets.refresh.selection import Rows
 
 
 @dataclass(frozen=True)
