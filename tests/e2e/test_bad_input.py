@@ -11,8 +11,10 @@ from testenv.core.lifecycle import State
 from testenv.engine import Engine
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def nothing_changes(client: Client, engine: Engine) -> Iterator[None]:
+    """Looked at before the first request and after the last: what one of them changed says so by its name."""
+
     def everything() -> tuple[object, ...]:
         ledger = {(e.env_id, e.state) for e in engine.ledger.environments(states=frozenset(State))}
         return ledger, client.inventory("")

@@ -72,6 +72,11 @@ class Field(_Frozen):
     allowed: tuple[Any, ...] = ()
 
     @property
+    def is_sensitive(self) -> bool:
+        """Whether its classification says so."""
+        return self.classification is not None and self.classification.is_sensitive
+
+    @property
     def column(self) -> str:
         """The outermost name of the path."""
         return self.path.replace("[]", "").split(".", 1)[0]

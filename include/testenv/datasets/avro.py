@@ -66,6 +66,10 @@ class Registry:
             raise NotAvro("schema")
         return schema_id, self._body(schema_id, data[HEADER.size :])
 
+    def read(self, data: bytes) -> Any:
+        """The value alone, as JSON would have it: records of unions without their names. Raises `NotAvro`."""
+        return _plain(self.decode(data)[1])
+
     def encode(self, schema_id: int, value: Any) -> bytes:
         """The inverse of `decode`. Raises `Failed` for a value that is not of the schema; the value is not told."""
         from fastavro import schemaless_writer
@@ -139,6 +143,14 @@ class Registry:
         if source.tell() != len(body):
             raise NotAvro("body", schema_id)
         return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):  # fastavro's form of a union's record, and of nothing else
+        return _plain(value[1])
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def read_registry(records: Iterable[tuple[bytes | None, bytes | None]]) -> Registry:

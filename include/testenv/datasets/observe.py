@@ -75,7 +75,8 @@ def reader(production: Production, statement_seconds: int = 600) -> Connection:
     """A connection to the operational database on which nothing can be written, and no statement takes longer."""
     import psycopg2
 
-    options = f"-c default_transaction_read_only=on -c statement_timeout={statement_seconds}s -c lock_timeout=30s"
+    limits = f"-c statement_timeout={statement_seconds}s -c lock_timeout=30s"
+    options = f"-c default_transaction_read_only=on -c timezone=UTC {limits}"
     return psycopg2.connect(production.postgres_url, connect_timeout=10, options=options)
 
 

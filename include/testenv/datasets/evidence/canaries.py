@@ -48,11 +48,12 @@ class Recall(BaseModel):
 
 
 class Canaries:
-    """`count` persons, the same for the same `seed`."""
+    """`count` persons, the same for the same `seed`. Their cards are below `bin_`: an issuer's that masking knows."""
 
-    def __init__(self, seed: str, count: int = 4) -> None:
+    def __init__(self, seed: str, count: int = 4, *, bin_: str = "411111") -> None:
         self.persons = tuple(range(count))
         self._seed = seed
+        self._bin = bin_
 
     def rows(self, contract: Contract, given: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """A row for each person, nested as the contract says; whole numbers that lead to a person are the person's.
@@ -69,20 +70,27 @@ class Canaries:
         return found
 
     def value(self, person: int, field: Field) -> Any:
-        """What stands in a field of a person's row; equal for equal semantic types, as in production."""
+        """What stands in a field of a person's row; equal for equal semantic types, as in production.
+
+        What a store keeps as text although it is more, is text here too.
+        """
+        value = self._typed(person, field)
+        if field.physical_type != "string" or isinstance(value, str):
+            return value
+        return value.isoformat() if isinstance(value, date) else str(value)
+
+    def _typed(self, person: int, field: Field) -> Any:
         if field.type == "integer":
-            return FIRST_KEY + person if field.classification and field.classification.is_sensitive else person
+            return FIRST_KEY + person if field.is_sensitive else person
         if field.type == "number":
             return float(person)
         if field.type == "boolean":
             return False
         if field.type == "date":
-            day = date(1903, 2, 1) + timedelta(days=41 * person)
-            return day.isoformat() if field.physical_type == "string" else day
+            return date(1903, 2, 1) + timedelta(days=41 * person)
         if field.type == "timestamp":
-            moment = datetime(1903, 2, 1) + timedelta(days=41 * person)
-            return moment.isoformat() if field.physical_type == "string" else moment
-        if not (field.classification and field.classification.is_sensitive):
+            return datetime(1903, 2, 1) + timedelta(days=41 * person)
+        if not field.is_sensitive:
             return field.allowed[0] if field.allowed else f"canary {person}"
         return self.text(person, field.semantic_type)
 
@@ -92,6 +100,8 @@ class Canaries:
         letters = "".join(chr(97 + byte % 26) for byte in token.digest()[:12])
         digits = "".join(str(byte % 10) for byte in token.digest()[12:])
         match semantic_type:
+            case _ if semantic_type.endswith("_id"):  # the same key as where it is a number
+                return str(FIRST_KEY + person)
             case "email":
                 return f"{letters}.{digits[:4]}@canary-{letters[:5]}.org"
             case "person_name":
@@ -99,20 +109,19 @@ class Canaries:
             case "phone":
                 return f"+49 30 {digits[:4]} {digits[4:8]}"
             case "pan":
-                return _with_luhn(f"45{digits[:13]}")
+                return _with_luhn(f"{self._bin}{digits[:9]}")
             case "iban":
                 account = f"{digits}{digits}"[:18]
                 return f"DE{98 - int(account + '131400') % 97:02}{account}"
             case "ip_address":
-                return f"{193 + person}.{digits[:2]}.{digits[2:4]}.1{digits[4:6]}"
+                return f"{193 + person}.{int(digits[:2])}.{int(digits[2:4])}.1{digits[4:6]}"
             case "street":
                 return f"{letters.title()}weg {digits[:2]}"
             case "postal_code":
-                return f"{letters[:2].upper()}{digits[:5]}"
+                return f"{letters[:3].upper()} {digits[:6]}"
             case "free_text":
-                return (
-                    f"{letters} said that card {_with_luhn('45' + digits[:13])} was left in the shop near {letters[:7]}"
-                )
+                card = _with_luhn(self._bin + digits[:9])
+                return f"{letters} said that card {card} was left in the shop near {letters[:7]}"
             case _:
                 return f"{letters}{digits[:8]}"
 
@@ -126,7 +135,7 @@ class Canaries:
         """Every contract's sensitive text fields, with each person's value."""
         for contract in contracts.values():
             for field in contract.fields:
-                if field.classification and field.classification.is_sensitive and is_searched(field):
+                if field.is_sensitive and is_searched(field):
                     for person in self.persons:
                         yield contract.id, field, str(self.value(person, field))
 

@@ -165,7 +165,13 @@ def _learn(
     for batch in read(pair.source):
         for leaf in leaves(batch, pair.decode):
             field = field_of(contract, leaf.path)
-            if field and field.classification and field.classification.is_sensitive and is_text(leaf.values.type):
+            if (
+                field
+                and field.classification
+                and field.classification.is_sensitive
+                and is_searched(field)
+                and is_text(leaf.values.type)
+            ):
                 identifiers.add(
                     leaf.values,
                     f"{contract.id}: {leaf.path}",
@@ -221,7 +227,7 @@ def _unsearched_fields(contracts: Contracts) -> list[str]:
         f"{field.semantic_type} ({field.type})"
         for contract in contracts.values()
         for field in contract.fields
-        if field.classification and field.classification.is_sensitive and not is_searched(field)
+        if field.is_sensitive and not is_searched(field)
     }
     return [f"values of {', '.join(sorted(found))}: no text, so not searched for"] if found else []
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from testenv.core.contract import Classification, Contract, Contracts, Store
+from testenv.core.contract import Classification, Contract, Contracts, Field, Store
 from testenv.datasets.evidence.thresholds import Bounds, Thresholds
 
 SMALLEST = 11
@@ -201,8 +201,8 @@ def compare(before: Profile, after: Profile, contracts: Contracts, thresholds: T
                 path,
                 before.columns.get((contract, path), Column()),
                 after.columns.get((contract, path), Column()),
-                _classification(contracts[contract], path),
-                thresholds.of(contract, path),
+                _field(contracts[contract], path),
+                thresholds,
             )
         )
     for child, parent in relations(contracts):
@@ -211,13 +211,13 @@ def compare(before: Profile, after: Profile, contracts: Contracts, thresholds: T
     return figures
 
 
-def _classification(contract: Contract, path: str) -> Classification:
-    """What the contract says, and `internal` where it says nothing."""
-    found = (field.classification for field in contract.fields if field.path == path)
-    return next(found, None) or Classification.INTERNAL
+def _field(contract: Contract, path: str) -> Field | None:
+    return next((field for field in contract.fields if field.path == path), None)
 
 
-def _column(contract: str, path: str, old: Column, new: Column, kind: Classification, bounds: Bounds) -> Figure:
+def _column(contract: str, path: str, old: Column, new: Column, field: Field | None, thresholds: Thresholds) -> Figure:
+    kind = (field and field.classification) or Classification.INTERNAL
+    bounds = thresholds.of(contract, path, field.semantic_type if field else "")
     nulls = abs(_share(old.nulls, old.rows) - _share(new.nulls, new.rows))
     (old_keys, old_counts, whole), (new_keys, new_counts, _) = old.counts.items(), new.counts.items()
     values = min(old.rows - old.nulls, new.rows - new.nulls)

@@ -308,7 +308,7 @@ def collect(data, offsets, seeds, listed, rules, hashes, rows, kinds, forms):  #
             kinds[row] = SHORT
             size = first
             continue
-        if all_listed:
+        if all_listed and letters:  # house numbers are listed, and make up addresses and telephone numbers
             kinds[row] = LISTED
             size = first
             continue

@@ -157,6 +157,9 @@ def _bodies(path: str, values: pa.Array, rows: Any, decode: Decode | None) -> It
     if len(done) < len(values):
         yield Leaf(path, values, rows)
     for (inner, is_number), (where, content) in found.items():
+        if is_number and all(type(value) is int and abs(value) < 2**63 for value in content):
+            yield Leaf(inner, pa.array(content, pa.int64()), np.array(where))  # keys, which a float would not compare
+            continue
         array = pa.array([float(value) for value in content]) if is_number else pa.array(map(_text, content))
         yield Leaf(inner, array, np.array(where))
         large = [str(value) for value in content if is_number and isinstance(value, int) and abs(value) >= 10**12]

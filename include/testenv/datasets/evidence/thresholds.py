@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from testenv.core.catalog import CATALOG, read, validated
 
@@ -27,15 +27,22 @@ class Bounds(_Frozen):
 
 
 class Override(_Frozen):
-    """Bounds of one column, and why they differ."""
+    """Bounds of one column, or of all of a semantic type, and why they differ."""
 
-    contract: str
-    path: str
+    contract: str = ""
+    path: str = ""
+    semantic_type: str = ""
     because: str = Field(min_length=10)
     nulls: float | None = None
     shape: float | None = None
     psi: float | None = None
     fanout: float | None = None
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Override:
+        if bool(self.semantic_type) == bool(self.contract and self.path):
+            raise ValueError("name a contract and a path, or a semantic_type")
+        return self
 
 
 class Reserved(_Frozen):
@@ -55,13 +62,14 @@ class Thresholds(_Frozen):
     reserved: Reserved
     allowed: tuple[str, ...] = ()
 
-    def of(self, contract: str, path: str) -> Bounds:
-        """Bounds of a column."""
-        for each in self.overrides:
-            if (each.contract, each.path) == (contract, path):
-                own = each.model_dump(exclude={"contract", "path", "because"}, exclude_none=True)
-                return self.fidelity.model_copy(update=own)
-        return self.fidelity
+    def of(self, contract: str, path: str, semantic_type: str = "") -> Bounds:
+        """Bounds of a column: its own go before its semantic type's, and those before everyone's."""
+        bounds = self.fidelity
+        for each in sorted(self.overrides, key=lambda each: not each.semantic_type):
+            if (each.contract, each.path) == (contract, path) or each.semantic_type == semantic_type != "":
+                own = each.model_dump(include=set(Bounds.model_fields), exclude_none=True)
+                bounds = bounds.model_copy(update=own)
+        return bounds
 
 
 def load_thresholds(file: Path = FILE) -> Thresholds:

@@ -107,7 +107,9 @@ class Masker:
         if name not in batch.schema.names:
             return None
         found = batch.column(name)
-        for each in inner:
+        for depth, each in enumerate(inner):
+            if is_textual(found.type):
+                return pa.array([_within(text, inner[depth:]) for text in found.to_pylist()], pa.string())
             if not pa.types.is_struct(found.type):
                 return None
             found = found.flatten()[found.type.get_field_index(each)]
@@ -199,3 +201,14 @@ def _nulls(array: pa.Array) -> pa.Array | None:
 
 def _taken(entities: list[Any] | None, places: list[int]) -> pa.Array | None:
     return None if entities is None else pa.array([entities[place] for place in places])
+
+
+def _within(text: str | bytes | None, path: list[str]) -> str | None:
+    """The key that stands at `path` of a JSON document; none where the text is no JSON, which its own mask refuses."""
+    try:
+        value = None if text is None else json.loads(text)
+    except ValueError:
+        return None
+    for each in path:
+        value = value.get(each) if isinstance(value, dict) else None
+    return None if value is None else str(value)

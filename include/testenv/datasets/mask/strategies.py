@@ -195,7 +195,7 @@ class PostalCode(_Pick):
 
 @dataclass(frozen=True)
 class Ip(TextStrategy):
-    """An address of 198.18.0.0/15 for one of IPv4, of 2001:db8::/32 for one of IPv6 (what has a colon)."""
+    """An address of 198.18.0.0/15 for one of IPv4, of 3fff::/20 for one of IPv6 (what has a colon)."""
 
     name = "ip"
     guarantees = Guarantees("no (2^17 addresses of IPv4)", "yes", "no", "n²/2·2^17")
@@ -210,7 +210,7 @@ class Ip(TextStrategy):
         colon = pc.match_substring(texts, ":")
         if not pc.any(colon).as_py():
             return v4
-        return pc.if_else(colon, filled("2001:db8:!###:!###:!###:!###:!###:!###", digests, texts), v4)
+        return pc.if_else(colon, filled("3fff:!##:!###:!###:!###:!###:!###:!###", digests, texts), v4)
 
 
 @dataclass(frozen=True)

@@ -40,15 +40,13 @@ class Selection:
 def select(snapshot: Snapshot, tiers: Tiers, secret: bytes) -> Selection:
     """Choose the rows of every tier. Memory: the key columns of all datasets."""
     import numpy as np
-    import polars as pl
 
     wanted = plan(snapshot.contracts, tiers.entity)
     keys = {id_: _keys(snapshot, contract, wanted.columns[id_]) for id_, contract in snapshot.contracts.items()}
-    numbered = {id_: frame.with_columns(pl.int_range(frame.height).alias(_ROW)) for id_, frame in keys.items()}
     rows: dict[str, dict[str, Rows]] = {}
     for tier, fraction in tiers.fractions.items():
         rows[tier] = {}
-        for id_, kept in subset(wanted, numbered, fraction, secret).items():
+        for id_, kept in subset(wanted, keys, fraction, secret).items():
             rows[tier][id_] = np.zeros(keys[id_].height, dtype=bool)
             rows[tier][id_][kept.get_column(_ROW).to_numpy()] = True
     return Selection(
@@ -68,16 +66,20 @@ def _entity_of_each(wanted: Plan, keys: Mapping[str, pl.DataFrame], id_: str) ->
 
 
 def _keys(snapshot: Snapshot, contract: Contract, columns: tuple[str, ...]) -> pl.DataFrame:
+    """The key columns of all rows, and the number of each row: there are rows also where no column is a key."""
     import polars as pl
 
     if contract.store is Store.POSTGRES:
-        frames = [pl.DataFrame(batch.select(list(columns))) for batch in snapshot.batches(contract)]
-        return pl.concat(frames)
+        batches = [batch.select(list(columns)) for batch in snapshot.batches(contract)]
+        rows = pl.concat([pl.DataFrame(batch) for batch in batches])
+        return rows.with_columns(pl.int_range(sum(map(len, batches))).alias(_ROW))
+    count = 0
     found: dict[str, list[Any]] = {column: [] for column in columns}
     for record in _documents(snapshot, contract, {column.replace("[]", "").split(".")[0] for column in columns}):
+        count += 1
         for column in columns:
             found[column].append(at(record, column))
-    return pl.DataFrame({column: _series(values) for column, values in found.items()})
+    return pl.DataFrame({_ROW: range(count)} | {column: _series(values) for column, values in found.items()})
 
 
 def _series(values: list[Any]) -> pl.Series:
@@ -128,7 +130,7 @@ def _decoded(snapshot: Snapshot, contract: Contract, row: dict[str, Any]) -> dic
     if row.get("value") is not None:
         if contract.options.get("format") == "avro":
             try:
-                decoded["value"] = snapshot.registry.decode(row["value"])[1]
+                decoded["value"] = snapshot.registry.read(row["value"])
             except NotAvro:
                 decoded["value"] = None
         else:

@@ -86,7 +86,6 @@ class Snapshot:
     def _begin(self) -> Any:
         connection = reader(self._production, _COPY_SECONDS)
         connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
-        query(connection, "SET LOCAL TIME ZONE 'UTC'")
         return connection
 
     def _postgres_rows(self, contract: Contract) -> Iterator[pa.RecordBatch]:

@@ -36,7 +36,7 @@ from testenv.datasets.evidence.report import render
 from testenv.datasets.evidence.signing import public_key, sign, signing_key, verify
 from testenv.datasets.mask.keys import Keys
 from testenv.datasets.mask.lists import written
-from testenv.datasets.mask.policy import compile_policy
+from testenv.datasets.mask.policy import compile_policy, load_semantic_types
 from testenv.datasets.models import build_models
 from testenv.datasets.observe_kafka import kafka
 from testenv.datasets.refresh.selection import select
@@ -112,7 +112,7 @@ class Refresh:
         ):
             secret = hashlib.sha256(b"subset\0" + key.secret).digest()
             selection = select(snapshot, load_tiers(), secret)
-            canaries = Canaries(version)
+            canaries = Canaries(version, bin_=next(iter(load_semantic_types()["pan"].params["bins"])))
             maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, Path(home))
             pairs = {id_: maskery.store(contract) for id_, contract in self.contracts.items()}
             about = About(

@@ -184,7 +184,7 @@ class Maskery:
             for name in names:
                 field = fields[name]
                 texts = [row[name] for row in rows]
-                if field.classification and field.classification.is_sensitive:
+                if field.is_sensitive:
                     there = [(number, _typed(field, text)) for number, text in enumerate(texts) if text]
                     of_them = [entities[number] for number, _ in there] if entities else None
                     values = masker.values(name, [value for _, value in there], of_them)
@@ -225,7 +225,7 @@ class Maskery:
         return Pair(
             source=lambda: itertools.chain(self.snapshot.batches(contract), [planted]),
             masked=lambda: itertools.chain(_batches_of(tape), [masked_canaries]),
-            decode=lambda body: registry.decode(body)[1],
+            decode=registry.read,
         )
 
     def _planted_records(self, contract: Contract) -> pa.RecordBatch:

@@ -74,7 +74,7 @@ def tree(contract: Contract) -> dict[str, Node]:
             path = f"{node.path}[]" if name is None else f"{node.path}.{name}"
             node = node.children.setdefault(name, Node(path, contract.id))
         if leaf.type not in _CONTAINERS:
-            node.leaf, node.is_masked = leaf, bool(leaf.classification and leaf.classification.is_sensitive)
+            node.leaf, node.is_masked = leaf, leaf.is_sensitive
             node.is_entity = contract.entity_path == (leaf.path,)
     return parts
 
