@@ -163,3 +163,16 @@ def test_runs_of_base64_that_are_no_text_need_room_too() -> None:
     texts, ends, owners = np.zeros(size + len(bad), np.uint8), np.zeros(count + 1, np.int64), np.zeros(count, np.int64)
     kernel.decode.py_func(data, offsets, rows, texts, ends, owners)
     assert bytes(texts[: ends[1]]) == b"a text of some length"
+
+
+def test_addresses_and_telephone_numbers_are_searched_though_each_of_their_numbers_is_listed() -> None:
+    listed = ["Elm Street 195", "Elm Street 77", "Elm Street 18", "Elm Street 163", "Elm Street"]
+    assert forms(known(["195.77.18.163"], "ip_address", listed), "from 195.77.18.163")
+    assert not forms(known(["Elm Street 77"], "street", listed), "Elm Street 77")
+
+
+def test_whole_numbers_in_json_are_whole_numbers_and_others_are_not() -> None:
+    batch = pa.record_batch([pa.array(['{"id": 992000000001, "rate": 1}', '{"id": 5, "rate": 0.5}'])], names=["v"])
+    found = {leaf.path: leaf.values for leaf in leaves(batch) if len(leaf.values)}
+    assert found["v.id"].equals(pa.array([992000000001, 5], pa.int64()))
+    assert found["v.rate"].equals(pa.array([1.0, 0.5]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,6 @@ def nested(values: list[Any], kind: pa.DataType = KIND) -> pa.RecordBatch:
 
 
 def test_structs_lists_json_text_and_records_are_masked_alike() -> None:
-    import json
-
     of_records = Masker(POLICY, KEY).records(VALUES, "v")
     texts = [None if each is None else json.dumps(each) for each in VALUES]
     assert masked(nested(VALUES)).column("v").to_pylist() == of_records
@@ -160,3 +159,18 @@ def test_a_file_that_cannot_be_masked_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Failed):
         mask_parquet(source, tmp_path / "target", POLICY, KEY)
     assert [each.name for each in tmp_path.iterdir()] == ["source.parquet"]
+
+
+def test_dates_in_json_text_move_with_the_entity_that_stands_in_the_text() -> None:
+    rules = (Rule("v.owner.id", "keep"), Rule("v.born", "date_shift", "birth_date"))
+    in_text = DatasetPolicy("s3.things", rules, "customer", "v.owner.id")
+    texts = ['{"owner": {"id": 1}, "born": "2000-01-01"}', None, '{"owner": {"id": "1"}, "born": "2000-01-01"}']
+    first, nothing, third = masked(pa.RecordBatch.from_pydict({"v": texts}), in_text).column("v").to_pylist()
+    in_column = DatasetPolicy(
+        "s3.things", (Rule("id", "keep"), Rule("born", "date_shift", "birth_date")), "customer", "id"
+    )
+    [born] = (
+        masked(pa.RecordBatch.from_pydict({"id": [1], "born": ["2000-01-01"]}), in_column).column("born").to_pylist()
+    )
+    assert nothing is None and born != "2000-01-01"
+    assert [json.loads(first)["born"], json.loads(third)["born"]] == [born, born]

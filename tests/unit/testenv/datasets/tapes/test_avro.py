@@ -12,7 +12,7 @@ import pytest
 
 from testenv.core.contract import Classification, Contract, Field, Store
 from testenv.core.errors import Drifted, Failed
-from testenv.datasets.avro import HEADER, MAGIC, NotAvro, Registry, read_registry
+from testenv.datasets.avro import HEADER, MAGIC, NotAvro, Registry, Schema, read_registry
 from testenv.datasets.tapes.form import to_batch, to_rows
 from testenv.datasets.tapes.records import RecordMask
 
@@ -207,3 +207,12 @@ class TestMask:
         with pytest.raises(Failed, match="does not fit Avro schema 7") as raised:
             masked(masking, known.encode(7, 5))
         assert "1099511627781" not in str(raised.value)
+
+
+def test_a_value_is_read_as_json_would_have_it() -> None:
+    registry = Registry({1: Schema(1, json.dumps(TRANSFER))})
+    read = registry.read(registry.encode(1, VALUE))
+    assert read["party"] == {"name": "Ada", "bic": 3}
+    assert {name: value for name, value in read.items() if name != "party"} == {
+        name: value for name, value in VALUE.items() if name != "party"
+    }
