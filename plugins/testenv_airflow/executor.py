@@ -38,6 +38,18 @@ class WarmLocalExecutor(LocalExecutor):
                 self.workers[place] = QueuedLocalWorker(worker.task_queue, worker.result_queue)
                 self.workers[place].start()
 
+    def end(self) -> None:
+        """As LocalExecutor's, which waits for the tasks that were handed out: for ever, if a worker died with one.
+
+        A scheduler that has lost its database ends so, and is started anew only when it has ended.
+        """
+        for _ in self.workers:
+            self.impl.queue.put((None, None))
+        for worker in self.workers:
+            worker.join()
+        self.impl.sync()
+        self.manager.shutdown()
+
 
 def _keep_orm(disable_connection_pool: bool = False, pool_class: object = None) -> None:
     """In place of `settings.reconfigure_orm`, by which a task's processes give up their pool.
