@@ -23,8 +23,8 @@ from testenv.datasets.evidence.thresholds import Reserved
 
 SHOWN = 5
 
-MANY, RATE = 100, 0.2
-"""Of so many candidates or more, a smaller share that passes a check digit is chance: one in ten passes Luhn's."""
+MANY, RATE = 20, 0.1
+"""Luhn's lets one stranger in ten through. Of fewer candidates than `MANY`, each one that passes counts."""
 
 ANY = r"@|\d[\d ().-]{6,}\d|[A-Z]{2}\d{2}"
 """What every candidate has."""
@@ -194,12 +194,16 @@ class Detection:
                 count=count,
                 candidates=self._candidates[contract, path, kind],
                 rows=tuple(self._rows[contract, path, kind][:SHOWN]),
-                is_chance=self._candidates[contract, path, kind] >= MANY
-                and count < RATE * self._candidates[contract, path, kind],
+                is_chance=_is_chance(count, self._candidates[contract, path, kind]),
             )
             for (contract, path, kind), count in sorted(self._counts.items(), key=lambda each: (-each[1], each[0]))
             if count
         ]
+
+
+def _is_chance(count: int, candidates: int) -> bool:
+    """Whether as many of `candidates` strangers pass: their mean, and three standard deviations more."""
+    return candidates >= MANY and count <= RATE * candidates + 3 * (RATE * (1 - RATE) * candidates) ** 0.5
 
 
 def as_text(values: pa.Array) -> pa.Array | None:

@@ -7,6 +7,7 @@ and files. What nobody judged, or what was judged and refused, is never publishe
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import tempfile
@@ -187,9 +188,11 @@ class Refresh:
         body = self._get(f"{golden_prefix(name)}postgres/{table}.parquet")
         if body is None:
             raise Failed(f"{name} has no postgres/{table}.parquet. Prepare the version again")
-        for number, batch in enumerate(pq.ParquetFile(pa.BufferReader(body)).iter_batches()):
+        file = pq.ParquetFile(pa.BufferReader(body))
+        header = file.schema_arrow.empty_table()  # written also where there are no rows
+        for number, block in enumerate(itertools.chain([header], file.iter_batches())):
             out = pa.BufferOutputStream()
-            csv.write_csv(batch, out, csv.WriteOptions(include_header=number == 0))
+            csv.write_csv(block, out, csv.WriteOptions(include_header=number == 0))
             yield out.getvalue().to_pybytes()
 
     def _merge_seed(self, name: str, seed: Seed) -> tuple[dict[str, str], tuple[Topic, ...]]:

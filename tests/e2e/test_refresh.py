@@ -1,0 +1,88 @@
+"""A night's refresh, as people and the scheduler start it: from production to an environment that holds none of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+
+import psycopg2
+import pytest
+from tests.conftest import REPO, RunningStack
+from tests.e2e.conftest import Client
+
+from testenv.backends.aws import client as aws
+from testenv.config import Config
+from testenv.datasets.observe import reader
+from testenv.datasets.store import POINTER, DatasetStore
+from testenv.production import Production
+
+REFRESH_SECONDS = 240
+
+IDENTIFIERS = "SELECT email FROM customers UNION SELECT iban FROM accounts UNION SELECT pan FROM cards"
+
+
+@pytest.fixture(scope="module")
+def config(stack: RunningStack, settings: None) -> Config:
+    return Config.from_environ(stack.env)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def published_as_before(config: Config) -> Iterator[None]:
+    """Other tests stand on the seed."""
+    before = DatasetStore(config).current()
+    yield
+    aws("s3", config).put_object(Bucket=config.bucket, Key=POINTER, Body=str(before).encode())
+
+
+@pytest.fixture(scope="module")
+def version(client: Client, stack: RunningStack) -> str:
+    """What a refresh from a small production has published."""
+    command = [sys.executable, "-m", "estate.production", "fill", "--scale", "0.2", "--home", str(stack.home)]
+    environ = {**os.environ, **stack.env, "PYTHONPATH": str(REPO / "include")}
+    done = subprocess.run(command, cwd=REPO, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    started = client.http.post("/api/v1/dags/refresh_datasets/dagRuns", json={"conf": {}}).json()
+    run = client.wait("refresh_datasets", started["dag_run_id"], REFRESH_SECONDS)
+    assert run["state"] == "success", run["note"]
+    path = f"/dags/refresh_datasets/dagRuns/{started['dag_run_id']}/taskInstances/check/xcomEntries/return_value"
+    return str(client.get(path)["value"])
+
+
+def test_every_tier_of_the_version_is_published_and_each_is_larger_than_the_one_before(
+    client: Client, version: str
+) -> None:
+    found = {each["version"]: each for each in client("datasets", "list", "--json").json}
+    tiers = [found[f"{version}-{tier}"] for tier in ("ci", "sandbox", "full")]
+    assert all(tier["published"] for tier in tiers)
+    rows = [tier["rows"] for tier in tiers]
+    assert 0 < rows[0] < rows[1] < rows[2]
+
+
+def test_an_environment_stands_on_its_kind_s_tier_and_its_pipelines_run(
+    client: Client, stack: RunningStack, config: Config, version: str, slug: str
+) -> None:
+    environment = client.up("--name", slug, "--kind", "ci")
+    assert environment["dataset"] == f"{version}-ci"
+    assert client("run", environment["id"], "payments_to_snowflake", "2026-01-02").code == 0
+    with (
+        closing(reader(Production.from_environ(config, stack.env))) as production,
+        psycopg2.connect(**client("connect", environment["id"], "--json").json["postgres"]) as copy,
+        production.cursor() as real,
+        copy.cursor() as masked,
+    ):
+        real.execute(IDENTIFIERS)
+        masked.execute(IDENTIFIERS)
+        persons, made_up = set(real.fetchall()), set(masked.fetchall())
+    assert len(made_up) > 10 and len(persons) > 100
+    assert not made_up & persons
+    assert client("down", environment["id"]).code == 0
+
+
+def test_a_run_that_is_asked_for_what_it_does_not_know_is_refused_before_production_is_read(client: Client) -> None:
+    started = client.http.post("/api/v1/dags/refresh_datasets/dagRuns", json={"conf": {"tier": "ci"}}).json()
+    run = client.wait("refresh_datasets", started["dag_run_id"])
+    assert run["state"] == "failed"
+    assert "does not know 'tier'" in run["note"]
