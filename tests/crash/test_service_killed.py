@@ -69,6 +69,7 @@ def test_a_service_killed_in_the_middle_of_every_step_is_waited_for(
     moments = [None, chance.uniform(0, SPAN)]
     chance.shuffle(moments)
     scene.kill_at(moments[0], Action.ENSURE, jobs)
+    doomed.wait()  # a kill that came after the last step was heard of by none
     for job in jobs:
         drift = [str(step) for step in engine.drift(EnvId(job.env_id)) if step.resource.system in scene.systems]
         assert drift == []
@@ -142,7 +143,8 @@ class Scene:
         """Apply the first `position` steps."""
         if position:
             last = At(f"{job.tasks[0]}: applied {steps[position - 1]}")
-            assert self.workers.run(replace(job, dies=last)).killed
+            end = self.workers.run(replace(job, dies=last))
+            assert end.killed, end.error
 
     def _finish(self, job: Job) -> None:
         assert self.workers.try_as_airflow_does(job)[-1].error is None

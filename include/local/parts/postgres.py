@@ -120,6 +120,8 @@ class Postgres(Part):
         connection = connect(self.site)
         try:
             ensure_role(self.site, connection, CONTROL, "CREATEDB CREATEROLE")
+            # DROP DATABASE … WITH (FORCE) ends all who are in it: an autovacuum worker too, which is of no role.
+            execute(connection, sql.SQL("GRANT pg_signal_backend TO {}"), CONTROL)
             ensure_database(connection, names["ledger_database"], CONTROL)
             ensure_role(self.site, connection, WRITER)
             ensure_role(self.site, connection, READER)
