@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -28,12 +27,9 @@ def testenv(*arguments: str) -> subprocess.CompletedProcess[str]:
 testenv.__test__ = False  # type: ignore[attr-defined]  # pytest collects functions whose names begin with "test"
 
 
-def test_help_names_the_exit_codes_and_costs_less_than_half_a_second() -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def test_help_names_the_exit_codes() -> None:
     done = testenv("--help")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0 and "Exit codes" in done.stdout
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 @pytest.mark.parametrize("command", ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect", "reap"])
@@ -57,8 +53,9 @@ def test_wrong_usage_is_a_bad_request(arguments: tuple[str, ...]) -> None:
     assert testenv(*arguments).returncode == 2
 
 
-def test_it_imports_neither_airflow_nor_the_engine() -> None:
-    code = "import sys, testenv_cli.app; print([m for m in sys.modules if m.split('.')[0] in ('airflow', 'testenv')])"
+def test_it_imports_nothing_that_is_heavy() -> None:
+    heavy = ("airflow", "testenv", "sqlalchemy", "pydantic", "boto3", "pandas", "pyarrow")
+    code = f"import sys, testenv_cli.app; print([m for m in sys.modules if m.split('.')[0] in {heavy}])"
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPO / "include")}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
