@@ -42,6 +42,7 @@ def up(
     owner: Annotated[str, typer.Option(help="Who answers for it.", show_default="you")] = "",
     ref: Annotated[str, typer.Option(help="Branch, tag or commit of the code under test.")] = "working-tree",
     dataset: Annotated[str, typer.Option(help="Dataset version.")] = "latest",
+    tapes: Annotated[str, typer.Option(help="Tape set to fill topics from.", show_default="the dataset's")] = "",
     ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
     on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",
     timeout: Timeout = 900,
@@ -55,6 +56,7 @@ def up(
         "owner": owner or _user(),
         "ref": ref,
         "dataset": dataset,
+        "tapes": tapes or None,
         "ttl_hours": ttl_hours,
         "on_failure": on_failure,
     }
