@@ -234,6 +234,20 @@ def diff_datasets(before: Version, after: Version = "latest", as_json: Json = Fa
         printing.print_dataset_changes(found)
 
 
+tapes = typer.Typer(help="Tape sets: recorded, masked topics of production.", no_args_is_help=True)
+app.add_typer(tapes, name="tapes")
+
+
+@tapes.command("list")
+def list_tapes(as_json: Json = False) -> None:
+    """Show the tape sets, and which environments are filled from each."""
+    found = plane().tapes()
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_tapes(found)
+
+
 def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
         printing.print_json(ended)
