@@ -87,7 +87,7 @@ PARAMS = {
         type=["null", "string"],
         title="Tapes",
         maxLength=40,
-        description="A tape set to fill the topics from, such as t20260102-1a2b3c; current means the newest. Empty: "
+        description="A tape set to fill the topics from, such as t20260102-1a2b3c4d; current means the newest. Empty: "
         "the topics are the dataset's.",
     ),
     "ttl_hours": Param(

@@ -29,11 +29,9 @@ class _RecordingOperator(TestenvOperator):
 
     def act(self, engine: Engine, context: Context) -> Any:
         from testenv.datasets.tapes.recording import Recording  # Arrow and its friends: not at parse time
-        from testenv.datasets.tapes.sets import set_name
 
-        return self.stage(
-            Recording.from_environ(self.hook.config), set_name(context["dag_run"].run_id, _began(context)), context
-        )
+        recording = Recording.from_environ(self.hook.config)
+        return self.stage(recording, recording.store.of_run(context["dag_run"].run_id, _asked(context)), context)
 
 
 class CheckTopicsOperator(_RecordingOperator):
@@ -43,7 +41,7 @@ class CheckTopicsOperator(_RecordingOperator):
         from testenv.datasets.tapes.recording import span_of
 
         refuse_unknown_keys(context)
-        asked, at = context["params"], _began(context)
+        asked, at = context["params"], _asked(context)
         return recording.check(tapes, asked["topics"], span_of(asked["hours"], asked["records"], at), at)
 
 
@@ -88,7 +86,7 @@ class RetireTapesOperator(_RecordingOperator):
             self.log.info("deleted %s", name)
 
 
-def _began(context: Context) -> datetime:
-    """When the run was asked for: the same in every try."""
+def _asked(context: Context) -> datetime:
+    """When the run was asked for, or cleared."""
     run = context["dag_run"]
     return run.queued_at or run.execution_date

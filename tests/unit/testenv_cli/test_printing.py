@@ -61,7 +61,7 @@ def test_what_differs_between_datasets_has_both_sides(capsys: pytest.CaptureFixt
 
 def test_tape_sets_show_which_is_current_and_who_is_filled_from_each(capsys: pytest.CaptureFixture[str]) -> None:
     one = {
-        "name": "t20260102-1a2b3c",
+        "name": "t20260102-1a2b3c4d",
         "current": True,
         "recorded_at": "2026-01-02T03:00:01+00:00",
         "topics": {"card_events": 1200, "login_events": 34},
@@ -69,7 +69,7 @@ def test_tape_sets_show_which_is_current_and_who_is_filled_from_each(capsys: pyt
     }
     printing.print_tapes([one])
     line = capsys.readouterr().out.splitlines()[1]
-    assert line.split() == ["t20260102-1a2b3c", "current", "2026-01-02", "03:00", "2", "1,234", "ci-a"]
+    assert line.split() == ["t20260102-1a2b3c4d", "current", "2026-01-02", "03:00", "2", "1,234", "ci-a"]
     printing.print_tapes([])
     assert "record_tapes" in capsys.readouterr().out
 

@@ -26,7 +26,7 @@ POINTER = f"{ROOT}current"
 KEPT = timedelta(days=30)
 """How long a set is kept that nobody refers to, counted from its day."""
 
-_NAME = re.compile(r"t(?P<day>\d{8})-[0-9a-f]{6}")
+_NAME = re.compile(r"t(?P<day>\d{8})-[0-9a-f]{8}")
 
 
 class TapeSet(BaseModel):
@@ -42,14 +42,14 @@ class TapeSet(BaseModel):
 
 
 def set_name(run_id: str, at: datetime) -> str:
-    """The set that a run records, however often it is tried. `at` is the run's own time, not now."""
-    return f"t{at.astimezone(UTC):%Y%m%d}-{hashlib.sha256(run_id.encode()).hexdigest()[:6]}"
+    """The set that a run records which begins at `at`."""
+    return f"t{at.astimezone(UTC):%Y%m%d}-{hashlib.sha256(run_id.encode()).hexdigest()[:8]}"
 
 
 def set_prefix(name: str) -> str:
     """Key prefix of a set. Raises `InvalidName`."""
     if not _NAME.fullmatch(name):
-        raise InvalidName(f"{shown(name)} is not a tape set, such as t20260102-1a2b3c")
+        raise InvalidName(f"{shown(name)} is not a tape set, such as t20260102-1a2b3c4d")
     return f"{ROOT}{name}/"
 
 
@@ -82,6 +82,12 @@ class TapeStore:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+
+    def of_run(self, run_id: str, at: datetime) -> str:
+        """The set that a run has begun, if it was days ago; else the one it begins at `at`."""
+        name = set_name(run_id, at)
+        _, _, run = name.partition("-")
+        return next((each for each in self.names() if _NAME.fullmatch(each) and each.endswith(f"-{run}")), name)
 
     def resolve(self, name: str) -> str:
         """The set that `name` means; `current` is the pointer's. Raises `UnknownDataset`."""

@@ -152,6 +152,7 @@ class TestFailure:
         finally:
             worker.send_signal(signal.SIGKILL)
             worker.wait()
+        assert recording.store.of_run("a test that is killed", AT + timedelta(days=2)) == name
         with pytest.raises(Conflict, match=f"is not whole: {second} are not sealed"):
             recording.publish(name)
         before = _written(config, name, first)
@@ -210,12 +211,12 @@ class TestFill:
 
     def test_a_set_that_is_not_there_is_refused_by_name(self, world: World, tapes: TapeSet) -> None:
         with pytest.raises(UnknownDataset, match=tapes.name):
-            world.store.resolve_tapes("t20200101-000000")
+            world.store.resolve_tapes("t20200101-00000000")
         assert world.store.resolve_tapes(None) == ""
 
 
 def test_old_sets_that_nobody_refers_to_are_deleted(recording: Recording, tapes: TapeSet) -> None:
-    old, used = "t20200101-aaaaaa", "t20200101-bbbbbb"
+    old, used = "t20200101-aaaaaaaa", "t20200101-bbbbbbbb"
     for name in (old, used):
         for path in ("plan.json", "manifest.json", "evidence/card_events.json"):
             recording.store.write(set_prefix(name) + path, b"{}")

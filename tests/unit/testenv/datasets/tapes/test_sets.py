@@ -10,7 +10,7 @@ from testenv.core.errors import InvalidName
 from testenv.datasets.tapes.sets import in_order_of_deletion, outdated, set_name, set_prefix, tape_prefix
 
 NOW = datetime(2026, 3, 1, 3, tzinfo=UTC)
-OLD, OLDER, AT_30_DAYS, YOUNG = "t20260129-aaaaaa", "t20260128-bbbbbb", "t20260130-cccccc", "t20260228-dddddd"
+OLD, OLDER, AT_30_DAYS, YOUNG = "t20260129-aaaaaaaa", "t20260128-bbbbbbbb", "t20260130-cccccccc", "t20260228-dddddddd"
 
 
 class TestNames:
@@ -24,7 +24,9 @@ class TestNames:
     def test_a_tape_lies_below_its_set(self) -> None:
         assert tape_prefix(set_name("r", NOW), "card_events").startswith(set_prefix(set_name("r", NOW)))
 
-    @pytest.mark.parametrize("name", ["", "current", "../datasets", "t20260102-1a2b3c/", "t2026-1a2b3c"])
+    @pytest.mark.parametrize(
+        "name", ["", "current", "../datasets", "t20260102-1a2b3c4d/", "t2026-1a2b3c4d", "t20260102-1a2b3c"]
+    )
     def test_what_is_no_name_names_no_prefix(self, name: str) -> None:
         with pytest.raises(InvalidName):
             set_prefix(name)
