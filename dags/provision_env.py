@@ -82,6 +82,14 @@ PARAMS = {
         maxLength=40,
         description="A published dataset version, such as seed-1a2b3c4d; latest means the newest one.",
     ),
+    "tapes": Param(
+        None,
+        type=["null", "string"],
+        title="Tapes",
+        maxLength=40,
+        description="A tape set to fill the topics from, such as t20260102-1a2b3c4d; current means the newest. Empty: "
+        "the topics are the dataset's.",
+    ),
     "ttl_hours": Param(
         None,
         type=["null", "integer"],

@@ -45,8 +45,11 @@ class Datasets(Protocol):
         Raises `UnknownDataset`.
         """
 
-    def get(self, version: str) -> Dataset:
-        """The manifest of `version`. Raises `UnknownDataset`."""
+    def resolve_tapes(self, name: str | None) -> str:
+        """The tape set that `name` means; empty for none. Raises `UnknownDataset`."""
+
+    def get(self, version: str, tapes: str = "") -> Dataset:
+        """The manifest of `version`, with the topics of a tape set if one is named. Raises `UnknownDataset`."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Engine:
             self.kinds,
             ref=self.source.resolve(asked.ref),
             dataset=self.datasets.resolve(asked.dataset, self.kinds[asked.kind].dataset_tier),
+            tapes=self.datasets.resolve_tapes(asked.tapes),
             fallback_name=fallback_name,
         )
         now = self.clock()
@@ -103,7 +107,7 @@ class Engine:
     def admit(self, env_id: EnvId) -> Admitted | Queued:
         """Let the environment in and plan all its steps, or tell its place in the queue. Raises `Refused`."""
         spec = self.ledger.environment(env_id).spec
-        planned = plan(desired(spec, self.datasets.get(spec.dataset)), ())
+        planned = plan(desired(spec, self.datasets.get(spec.dataset, spec.tapes)), ())
         return self.ledger.admit(env_id, self.kinds, self.clock(), planned)
 
     def wait(self, env_id: EnvId) -> Admitted | Queued:
@@ -159,7 +163,7 @@ class Engine:
         spec = self.ledger.environment(env_id).spec
         running = {"job", "task"}  # what runs in it is its use, not its shape
         observed = {resource for resource in self.observe(env_id) if resource.kind not in running}
-        return plan(desired(spec, self.datasets.get(spec.dataset)), observed)
+        return plan(desired(spec, self.datasets.get(spec.dataset, spec.tapes)), observed)
 
     def ready(self, env_id: EnvId, *, run_id: str = "") -> Environment:
         """The environment may be used."""
@@ -322,7 +326,7 @@ class Engine:
 
     def site(self, spec: EnvironmentSpec) -> Site:
         """What backends may know of the environment."""
-        return Site(spec, self.datasets.get(spec.dataset), self.vault)
+        return Site(spec, self.datasets.get(spec.dataset, spec.tapes), self.vault)
 
     def observe(self, env_id: EnvId | None) -> frozenset[Resource]:
         """What every system has of one environment, or of all."""

@@ -84,7 +84,7 @@ class Reaper:
         return [life for life in lives if env_id in (None, life.env_id)]
 
     def _wanted(self, life: Environment) -> frozenset[Resource]:
-        return desired(life.spec, self.engine.datasets.get(life.spec.dataset))
+        return desired(life.spec, self.engine.datasets.get(life.spec.dataset, life.spec.tapes))
 
     def mark(self, findings: Collection[Finding]) -> None:
         """Write down of each ready environment which parts it lacks, and strike what is no longer so."""

@@ -42,6 +42,7 @@ def up(
     owner: Annotated[str, typer.Option(help="Who answers for it.", show_default="you")] = "",
     ref: Annotated[str, typer.Option(help="Branch, tag or commit of the code under test.")] = "working-tree",
     dataset: Annotated[str, typer.Option(help="Dataset version.")] = "latest",
+    tapes: Annotated[str, typer.Option(help="Tape set to fill topics from.", show_default="the dataset's")] = "",
     ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
     on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",
     timeout: Timeout = 900,
@@ -55,6 +56,7 @@ def up(
         "owner": owner or _user(),
         "ref": ref,
         "dataset": dataset,
+        "tapes": tapes or None,
         "ttl_hours": ttl_hours,
         "on_failure": on_failure,
     }
@@ -230,6 +232,20 @@ def diff_datasets(before: Version, after: Version = "latest", as_json: Json = Fa
         printing.print_json(found)
     else:
         printing.print_dataset_changes(found)
+
+
+tapes = typer.Typer(help="Tape sets: recorded, masked topics of production.", no_args_is_help=True)
+app.add_typer(tapes, name="tapes")
+
+
+@tapes.command("list")
+def list_tapes(as_json: Json = False) -> None:
+    """Show the tape sets, and which environments are filled from each."""
+    found = plane().tapes()
+    if as_json:
+        printing.print_json(found)
+    else:
+        printing.print_tapes(found)
 
 
 def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:

@@ -59,6 +59,10 @@ class ControlPlane:
         path = f"/testenv/api/v1/datasets/{quote(before, safe='')}/changes/{quote(after, safe='')}"
         return self._get(path)
 
+    def tapes(self) -> list[dict[str, Any]]:
+        """Tape sets, newest first."""
+        return list(self._get("/testenv/api/v1/tapes")["tapes"])
+
     def findings(self) -> list[dict[str, Any]]:
         """What reaping would end, and what it would leave alone. Looks into every system."""
         return list(self._get("/testenv/api/v1/findings")["findings"])

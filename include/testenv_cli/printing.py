@@ -146,6 +146,22 @@ def print_dataset_changes(found: dict[str, Any]) -> None:
     out.print(view)
 
 
+def print_tapes(found: list[dict[str, Any]]) -> None:
+    """One row each."""
+    if not found:
+        out.print("There is no tape set. Trigger record_tapes, or wait for the night.")
+        return
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("tapes", "", "recorded", "topics", "records", "environments"):
+        view.add_column(heading, no_wrap=heading in ("tapes", "recorded"))
+    for one in found:
+        current = "[green]current[/]" if one["current"] else ""
+        amounts = (str(len(one["topics"])), f"{sum(one['topics'].values()):,}")
+        recorded = one["recorded_at"][:16].replace("T", " ")
+        view.add_row(one["name"], current, recorded, *amounts, ", ".join(one["environments"]))
+    out.print(view)
+
+
 def remaining(expires_at: str | None, now: datetime) -> str:
     """Time left until an ISO 8601 time, in the two largest units: `2 d 3 h`."""
     if not expires_at:

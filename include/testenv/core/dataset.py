@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Topic(BaseModel):
-    """A topic of the dataset: production's name, its partition count and configuration, and how many records."""
+    """A topic of the dataset: production's name, its partition count and configuration, and how many records.
+
+    `tape` is the S3 prefix of the tape that it is filled from; empty: from the dataset's `kafka/NAME.jsonl`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -17,6 +20,7 @@ class Topic(BaseModel):
     partitions: int
     config: dict[str, str] = {}
     records: int
+    tape: str = ""
 
 
 class Dataset(BaseModel):
@@ -38,6 +42,12 @@ class Dataset(BaseModel):
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)
+
+
+def with_topics(dataset: Dataset, topics: Iterable[Topic]) -> Dataset:
+    """The dataset with these topics in place of its own of the same names."""
+    merged = {topic.name: topic for topic in (*dataset.topics, *topics)}
+    return dataset.model_copy(update={"topics": tuple(merged[name] for name in sorted(merged))})
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,13 @@ class Observed:
     """Paths that a store has of a dataset, and the type of each as the store calls it.
 
     What a store declares (columns, Avro) is all there is: what is not there is missing. The columns in `by_example`
-    hold JSON, which declares nothing: a path that no document has is no difference, unless it is required.
+    hold JSON, which declares nothing: a path that no document has is no difference, unless it is required and there
+    were documents to look at.
     """
 
     types: Mapping[str, str]
     by_example: frozenset[str] = frozenset()
+    has_examples: bool = True
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def _of_one(contract: Contract, observed: Observed) -> Iterator[Difference]:
             expected = known[path].physical_type or known[path].type
             yield Difference(contract.id, path, f"is {type_}, the contract says {expected}", _revise(contract))
     for path, field in known.items():
-        if path not in observed.types and (field.required or field.column not in observed.by_example):
+        is_declared = field.column not in observed.by_example
+        if path not in observed.types and (is_declared or (field.required and observed.has_examples)):
             yield Difference(contract.id, path, "is missing", _revise(contract))
 
 

@@ -9,7 +9,7 @@ TestenvError
     │   ├── InvalidName     outside the grammar or the reserved namespace, or a name of production
     │   ├── UnknownKey      a key the request may not have
     │   ├── UnknownRef      a git reference that does not exist
-    │   ├── UnknownDataset  a dataset version that does not exist
+    │   ├── UnknownDataset  a dataset version, or a tape set, that does not exist
     │   └── InvalidCatalog  a file of include/catalog that does not hold what it must
     ├── NotFound            an environment the ledger does not know
     ├── Conflict            the environment is in a state, or of an owner, that forbids this
@@ -61,7 +61,7 @@ class UnknownRef(Invalid):
 
 
 class UnknownDataset(Invalid):
-    """A dataset version that does not exist."""
+    """A dataset version, or a tape set, that does not exist."""
 
 
 class InvalidCatalog(Invalid):

@@ -19,6 +19,9 @@ WORKING_TREE = "working-tree"
 LATEST = "latest"
 """The `dataset` that means: the version the published pointer names."""
 
+CURRENT = "current"
+"""The `tapes` that mean: the set the pointer of tape sets names."""
+
 
 class OnFailure(StrEnum):
     """What becomes of an environment whose provisioning fails."""
@@ -37,6 +40,7 @@ class Request(BaseModel):
     owner: str | None = Field(None, max_length=64)
     ref: str = Field(WORKING_TREE, max_length=200)
     dataset: str = Field(LATEST, max_length=40)
+    tapes: str | None = Field(None, max_length=40)
     ttl_hours: int | None = Field(None, ge=1)
     on_failure: OnFailure = OnFailure.DESTROY
 
@@ -54,6 +58,8 @@ class EnvironmentSpec(BaseModel):
     ttl_hours: int | None
     on_failure: OnFailure
     warehouse: str
+    tapes: str = ""
+    """The tape set that topics are filled from; empty: from the dataset."""
 
 
 def parse_request(conf: Mapping[str, Any]) -> Request:
@@ -72,8 +78,10 @@ def parse_request(conf: Mapping[str, Any]) -> Request:
         raise Invalid(f"{key}: {first['msg']}, got {shown(first['input'])}") from error
 
 
-def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_name: str) -> EnvironmentSpec:
-    """The specification of `request`, with `ref` and `dataset` already resolved to what exists.
+def specify(
+    request: Request, kinds: Kinds, *, ref: str, dataset: str, tapes: str = "", fallback_name: str
+) -> EnvironmentSpec:
+    """The specification of `request`, with `ref`, `dataset` and `tapes` already resolved to what exists.
 
     `fallback_name` names the environment where the request does not. Raises `Invalid`, `InvalidName`.
     """
@@ -94,4 +102,5 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
         ttl_hours=request.ttl_hours,
         on_failure=request.on_failure,
         warehouse=kind.warehouse,
+        tapes=tapes,
     )

@@ -38,6 +38,11 @@ _MUST = (
 _KNOWN = {"entity", "entityPath", "compatibility"}
 
 
+def contracted(store: Store, folder: Path = CATALOG / "contracts") -> list[str]:
+    """Names of a store's datasets that have a contract, without reading it: an id is its file's name."""
+    return sorted(file.name.removesuffix(SUFFIX).partition(".")[2] for file in folder.glob(f"{store}.*{SUFFIX}"))
+
+
 def load_contracts(folder: Path = CATALOG / "contracts") -> Contracts:
     """Every contract of `folder`, by id. Raises `InvalidCatalog` naming all that is wrong in all files, at once."""
     contracts: Contracts = {}

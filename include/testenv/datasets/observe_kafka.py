@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from testenv.backends.errors import kafka_errors
@@ -19,11 +19,17 @@ from testenv.datasets.tapes.reading import read
 from testenv.production import Production
 
 Types = dict[str, set[str]]
+Spans = Sequence[tuple[int, int]]
 
 
 @kafka_errors()
-def kafka(production: Production, contracts: Contracts) -> dict[str, Observed]:
-    """Every topic, by contract id. All that is committed is read, for keys and headers declare nothing."""
+def kafka(
+    production: Production, contracts: Contracts, spans: Mapping[str, Spans] | None = None
+) -> dict[str, Observed]:
+    """Every topic, by contract id. All that is committed is read, for keys and headers declare nothing.
+
+    `spans` are the parts of topics to read, if not all there is: first offset and the one after the last, by partition.
+    """
     registry = fetch_registry(production.kafka)
     topics = clients.admin(production.kafka).topics()
     found = {}
@@ -38,9 +44,11 @@ def kafka(production: Production, contracts: Contracts) -> dict[str, Observed]:
         types: Types = defaultdict(set)
         if is_avro:
             _declared(registry, topic, types)
-        _seen(production, topic, partitions, types, with_values=not is_avro)
+        count = _seen(production, topic, (spans or {}).get(topic) or partitions, types, with_values=not is_avro)
         by_example = {"key", "headers"} | (set() if is_avro else {"value"})
-        found[id_] = Observed({path: one_type(each) for path, each in types.items()}, frozenset(by_example))
+        found[id_] = Observed(
+            {path: one_type(each) for path, each in types.items()}, frozenset(by_example), has_examples=count > 0
+        )
     return found
 
 
@@ -83,16 +91,21 @@ def avro_fields(
             yield path, str(schema)
 
 
-def _seen(production: Production, topic: str, partitions: int, types: Types, *, with_values: bool) -> None:
+def _seen(production: Production, topic: str, part: Spans | int, types: Types, *, with_values: bool) -> int:
+    """Add what records have to `types`; returns how many were seen. `part` is spans, or how many whole partitions."""
+    count = 0
     with clients.consumer(production.kafka) as consumer:
-        for number in range(partitions):
-            for _, _, _, key, value, headers in read(consumer, topic, number, clients.ends(consumer, topic, number)):
+        spans = [clients.ends(consumer, topic, number) for number in range(part)] if isinstance(part, int) else part
+        for number, span in enumerate(spans):
+            for _, _, _, key, value, headers in read(consumer, topic, number, span):
+                count += 1
                 if key is not None:
                     types["key"].add(_text_type(key))
                 for name, content in headers:
                     types[f"headers.{name}"].add("null" if content is None else _text_type(content))
                 if with_values and value is not None and (document := _parsed(value)) is not None:
                     walk(document, "value", types)
+    return count
 
 
 def _text_type(content: bytes) -> str:

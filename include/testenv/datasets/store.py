@@ -6,10 +6,11 @@ from typing import Any
 
 from testenv.backends.aws import client, translate
 from testenv.config import Config
-from testenv.core.dataset import Dataset
+from testenv.core.dataset import Dataset, with_topics
 from testenv.core.errors import InvalidName, UnknownDataset
 from testenv.core.naming import golden_prefix
 from testenv.core.spec import LATEST
+from testenv.datasets.tapes.sets import TapeStore
 
 POINTER = "datasets/current"
 """Key of the object whose text is the published version."""
@@ -45,8 +46,19 @@ class DatasetStore:
         name = f"{version}-{tier}"
         return name if self.find(name) else None
 
-    def get(self, version: str) -> Dataset:
-        """The manifest of `version`. Raises `UnknownDataset` naming the versions there are."""
+    def resolve_tapes(self, name: str | None) -> str:
+        """The tape set that `name` means; empty for none. Raises `UnknownDataset`."""
+        return TapeStore(self._config).resolve(name) if name else ""
+
+    def get(self, version: str, tapes: str = "") -> Dataset:
+        """The manifest of `version`, with the topics of a tape set in place of its own where one is named.
+
+        Raises `UnknownDataset` naming those there are.
+        """
+        dataset = self._get(version)
+        return with_topics(dataset, TapeStore(self._config).get(tapes).topics) if tapes else dataset
+
+    def _get(self, version: str) -> Dataset:
         if version not in self._read:
             found = self.find(version)
             if found is None:

@@ -7,6 +7,7 @@
     GET  datasets                         dataset versions: what each holds, and who stands on it
     GET  datasets/VERSION                 its manifest
     GET  datasets/VERSION/changes/OTHER   what differs from one to the other
+    GET  tapes                            tape sets: what each holds, and which environments are filled from it
     GET  findings                         what reaping would end, and what it would leave alone, with reasons
 
 Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
@@ -40,6 +41,7 @@ from testenv.core.errors import (
 )
 from testenv.core.naming import EnvId
 from testenv.datasets.store import DatasetStore
+from testenv.datasets.tapes.sets import TapeStore
 from testenv_airflow.ui import hook, present
 
 STATUS: dict[type[TestenvError], int] = {
@@ -173,6 +175,13 @@ def compare_datasets(version: str, other: str) -> Response:
     return jsonify(
         before=before.version, after=after.version, changes=[asdict(each) for each in changes(before, after)]
     )
+
+
+@api.get("/tapes")
+@requires(use=False)
+def list_tapes() -> Response:
+    """Tape sets, newest first."""
+    return jsonify(tapes=present.tapes(TapeStore(hook().config), hook().reader.living()))
 
 
 @api.get("/findings")

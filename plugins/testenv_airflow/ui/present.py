@@ -13,6 +13,7 @@ from testenv.core.lifecycle import ENDED, State
 from testenv.core.naming import EnvId, Names
 from testenv.core.reap import Finding
 from testenv.datasets.store import DatasetStore
+from testenv.datasets.tapes.sets import TapeStore
 from testenv.ledger import Environment, LedgerReader, StepRecord
 
 LIVING = frozenset(State) - ENDED
@@ -37,6 +38,7 @@ def summary(environment: Environment, places: Mapping[EnvId, int]) -> dict[str, 
         "queue_place": places.get(environment.env_id),
         "ref": spec.ref,
         "dataset": spec.dataset,
+        "tapes": spec.tapes,
         "requested_at": asked.isoformat(),
         "ready_at": _iso(ready),
         "ready_in_seconds": round((ready - asked).total_seconds(), 1) if ready else None,
@@ -121,6 +123,24 @@ def dataset(found: Dataset, current: str | None, environments: list[str]) -> dic
         "files": len(found.files),
         "environments": sorted(environments),
     }
+
+
+def tapes(store: TapeStore, living: Iterable[Environment]) -> list[dict[str, Any]]:
+    """Every tape set, newest first, with what each topic holds and which environments are filled from it."""
+    current, filled = store.current(), defaultdict(list)
+    for environment in living:
+        filled[environment.spec.tapes].append(str(environment.env_id))
+    return [
+        {
+            "name": each.name,
+            "current": each.name == current,
+            "recorded_at": each.recorded_at.isoformat(),
+            "topics": {topic.name: topic.records for topic in each.topics},
+            "key_epoch": each.key_epoch,
+            "environments": sorted(filled[each.name]),
+        }
+        for each in store.sets()
+    ]
 
 
 def remaining(expires_at: str | None, now: datetime) -> str:

@@ -59,6 +59,21 @@ def test_what_differs_between_datasets_has_both_sides(capsys: pytest.CaptureFixt
     assert line.split() == ["postgres", "cards", "4", "rows", "none"]
 
 
+def test_tape_sets_show_which_is_current_and_who_is_filled_from_each(capsys: pytest.CaptureFixture[str]) -> None:
+    one = {
+        "name": "t20260102-1a2b3c4d",
+        "current": True,
+        "recorded_at": "2026-01-02T03:00:01+00:00",
+        "topics": {"card_events": 1200, "login_events": 34},
+        "environments": ["ci-a"],
+    }
+    printing.print_tapes([one])
+    line = capsys.readouterr().out.splitlines()[1]
+    assert line.split() == ["t20260102-1a2b3c4d", "current", "2026-01-02", "03:00", "2", "1,234", "ci-a"]
+    printing.print_tapes([])
+    assert "record_tapes" in capsys.readouterr().out
+
+
 def test_datasets_show_which_is_published_and_who_stands_on_each(capsys: pytest.CaptureFixture[str]) -> None:
     one = {"version": "seed-1", "published": True, "rows": 1200, "records": 18, "files": 3, "environments": ["ci-a"]}
     printing.print_datasets([one])

@@ -33,6 +33,7 @@ from testenv.datasets.tapes.capture import record_tape
 from testenv.datasets.tapes.clients import consumer, ends
 from testenv.datasets.tapes.form import CREATE_TIME, Tape, to_batch, to_rows
 from testenv.datasets.tapes.paths import Mismatch, typed
+from testenv.datasets.tapes.planted import planted_records
 from testenv.datasets.tapes.reading import Row, read
 from testenv.datasets.tapes.records import RecordMask
 
@@ -220,23 +221,13 @@ class Maskery:
             self._file(tier, f"kafka/{contract.name}.jsonl").write_bytes(
                 b"".join(_records_of(tape, self._taken(contract, tier)))
             )
-        planted = self._planted_records(contract)
+        planted = planted_records(contract, self.canaries, registry)
         masked_canaries = mask(planted)
         return Pair(
             source=lambda: itertools.chain(self.snapshot.batches(contract), [planted]),
-            masked=lambda: itertools.chain(_batches_of(tape), [masked_canaries]),
+            masked=lambda: itertools.chain(tape.records(), [masked_canaries]),
             decode=registry.read,
         )
-
-    def _planted_records(self, contract: Contract) -> pa.RecordBatch:
-        registry, rows = self.snapshot.registry, []
-        for number, row in enumerate(self.canaries.rows(contract)):
-            body = _written(row["value"])
-            if contract.options.get("format") == "avro":
-                body = registry.encode(registry.newest(f"{contract.name}-value"), row["value"])
-            headers = [(name, str(text).encode()) for name, text in row.get("headers", {}).items()]
-            rows.append((number, 0, CREATE_TIME, _written(row["key"]), body, headers))
-        return to_batch(rows)
 
     def schemas(self) -> bytes:
         """The registry's own records, as lines. They describe, and hold nothing of anybody: no contract, no masking."""
@@ -284,11 +275,6 @@ def _cell(value: Any, kind: pa.DataType) -> Any:
     return value
 
 
-def _written(value: Any) -> bytes:
-    """A canary's value as a record holds it: a document as JSON, anything else as text."""
-    return (json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict) else str(value)).encode()
-
-
 def _rows_of(file: Path, taken: Rows) -> Iterator[pa.RecordBatch]:
     start = 0
     for batch in read_parquet(file):
@@ -305,12 +291,6 @@ def _rows_batch(body: bytes) -> pa.RecordBatch:
     rows = list(rows_of(body))
     names = list(rows[0]) if rows else []
     return pa.record_batch([pa.array([row[name] or None for row in rows], pa.string()) for name in names], names=names)
-
-
-def _batches_of(tape: Tape) -> Iterator[pa.RecordBatch]:
-    for partition in tape.manifest.partitions:
-        if partition.records:
-            yield from tape.batches(partition.number)
 
 
 def _records_of(tape: Tape, taken: Rows) -> Iterator[bytes]:

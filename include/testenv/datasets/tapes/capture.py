@@ -31,21 +31,34 @@ class Mask(Protocol):
     def about(self) -> About: ...
 
 
+class AsItIs:
+    """No mask: for records that tell of no person, such as the registry's own."""
+
+    about = About()
+
+    def __call__(self, batch: pa.RecordBatch, /) -> pa.RecordBatch:
+        return batch
+
+
 @dataclass(frozen=True)
 class Span:
     """What of a topic to capture, by the records' timestamps: from `since` to before `until`. Empty: all there is.
 
     In each partition the segment begins at the first record that is not older than `since` and ends before the first
     that is not older than `until`, as Kafka finds offsets for times; records out of order may fall on the other side.
+    Of these, the last `newest` offsets at most; gaps count.
     """
 
     since: datetime | None = None
     until: datetime | None = None
+    newest: int | None = None
 
     def __post_init__(self) -> None:
         for name, at in (("since", self.since), ("until", self.until)):
             if at is not None and at.tzinfo is None:
                 raise Invalid(f"{name}: must be a time with a time zone, got {at.isoformat()}")
+        if self.newest is not None and self.newest < 1:
+            raise Invalid(f"newest: must be 1 record or more, got {self.newest}")
 
 
 ALL = Span()
@@ -86,7 +99,8 @@ def _span(consumer: Consumer, topic: str, partition: int, span: Span) -> tuple[i
         return min(int(found.offset), high) if found.offset >= 0 else high
 
     start = first_at(span.since, low)
-    return start, max(start, first_at(span.until, high))
+    end = max(start, first_at(span.until, high))
+    return (start if span.newest is None else max(start, end - span.newest)), end
 
 
 def capture(
@@ -104,6 +118,12 @@ def capture_partition(source: KafkaConfig, part: Segment, number: int, mask: Mas
     with kafka_errors(), clients.consumer(source) as consumer:
         for batch in batches(consumer, part.topic, number, part.spans[number]):
             yield _masked(batch, mask)
+
+
+def read_segment(source: KafkaConfig, part: Segment) -> Iterator[pa.RecordBatch]:
+    """The records of a segment as they are in production, partition after partition. They must stay in memory."""
+    for number in range(len(part.spans)):
+        yield from capture_partition(source, part, number, AsItIs())
 
 
 def _masked(batch: pa.RecordBatch, mask: MaskFunction) -> pa.RecordBatch:

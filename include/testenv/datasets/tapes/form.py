@@ -97,6 +97,12 @@ class Tape:
         with pq.ParquetFile(self.folder / file_name(partition)) as file:
             yield from file.iter_batches(batch_size=ROWS)
 
+    def records(self) -> Iterator[pa.RecordBatch]:
+        """The records of all partitions, one partition after another."""
+        for partition in self.manifest.partitions:
+            if partition.records:
+                yield from self.batches(partition.number)
+
 
 def file_name(partition: int) -> str:
     return f"{partition}.parquet"

@@ -16,7 +16,7 @@ def seal(config: Config, tape: Tape, prefix: str) -> None:
 
     A sealed tape never changes: sealing the same one again does nothing, another raises `Conflict`.
     """
-    there = _manifest(config, prefix)
+    there = sealed(config, prefix)
     if there is not None:
         if there != tape.manifest:
             raise Conflict(
@@ -34,7 +34,7 @@ def seal(config: Config, tape: Tape, prefix: str) -> None:
 @translate
 def fetch(config: Config, prefix: str, folder: Path) -> Tape:
     """Bring a sealed tape into `folder`. Raises `NotFound` if none is sealed there, `Failed` if a file was changed."""
-    manifest = _manifest(config, prefix)
+    manifest = sealed(config, prefix)
     if manifest is None:
         raise NotFound(f"no tape is sealed at s3://{config.bucket}/{prefix}: {MANIFEST} is not there. Record it first")
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,8 @@ def fetch(config: Config, prefix: str, folder: Path) -> Tape:
     return Tape(manifest, folder)
 
 
-def _manifest(config: Config, prefix: str) -> Manifest | None:
+def sealed(config: Config, prefix: str) -> Manifest | None:
+    """The manifest of the tape that is sealed below `prefix`, if one is."""
     from botocore.exceptions import ClientError
 
     key = f"{prefix}{MANIFEST}"

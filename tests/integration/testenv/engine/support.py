@@ -38,7 +38,10 @@ class Datasets:
             raise UnknownDataset(f"dataset: {version!r} does not exist; there is {DATASET.version}")
         return DATASET.version
 
-    def get(self, version: str) -> Dataset:
+    def resolve_tapes(self, name: str | None) -> str:
+        return name or ""
+
+    def get(self, version: str, tapes: str = "") -> Dataset:
         return DATASET
 
 

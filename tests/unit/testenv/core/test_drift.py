@@ -115,3 +115,8 @@ def test_one_type_may_be_spelt_in_several_ways(one: str, other: str) -> None:
 
 def test_sizes_tell_types_apart() -> None:
     assert canonical_type("numeric(18,2)") != canonical_type("numeric(18,4)")
+
+
+def test_what_is_required_is_missing_only_where_there_was_something_to_look_at() -> None:
+    assert "s3.lines: id: is missing" in told(LINES, Observed({}, LINES_COLUMNS))[0]
+    assert told(LINES, Observed({}, LINES_COLUMNS, has_examples=False)) == []
