@@ -13,6 +13,7 @@ from testenv.core.contract import Contract
 from testenv.datasets.synthesize.arrow import whole
 from testenv.datasets.synthesize.documents import Leaves, leaf_of
 from testenv.datasets.synthesize.model import (
+    AT_ONCE,
     After,
     Categories,
     Column,
@@ -49,7 +50,7 @@ def _told(column: Column, leaves: Leaves, allowed: tuple[Any, ...]) -> Iterator[
             yield named, np.asarray(values.to_pylist(), dtype=object) if is_text else whole(values)
         case Quantiles() as draw:
             yield draw.edges, whole(_finite(leaves.of(column.name).drop_null()), draw.scale) // draw.grain
-        case After() as draw:
+        case After() as draw if draw.distance != AT_ONCE:
             first, then = leaves.pair(draw.column, column.name)
             yield draw.distance.edges, (then - first) // draw.distance.grain
         case Text() as draw:

@@ -59,6 +59,10 @@ class Quantiles:
     scale: int = 1
 
 
+AT_ONCE = Quantiles((0,))
+"""A distance that tells nothing of any rows."""
+
+
 @dataclass(frozen=True)
 class After:
     """Another column's time, and the time since then."""

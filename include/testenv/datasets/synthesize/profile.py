@@ -20,6 +20,7 @@ from testenv.datasets.synthesize import documents, small_cells
 from testenv.datasets.synthesize.arrow import Whole, arrow_type, whole
 from testenv.datasets.synthesize.documents import Leaves
 from testenv.datasets.synthesize.model import (
+    AT_ONCE,
     After,
     Categories,
     Column,
@@ -188,14 +189,18 @@ def _categories(named: Sequence[tuple[str | int, float]], other: int, total: int
 
 
 def _after(leaves: Leaves, columns: list[Column]) -> tuple[Column, ...]:
-    """Times that are never before those of a column before them stay so: they are drawn as the time since."""
+    """Times that are never before those of a column before them stay so: they are drawn as the time since.
+
+    Where too few rows tell of it, a time is that of the column before it: whatever changed was made first.
+    """
     found: list[Column] = []
     times: list[Column] = []
     for column in columns:
-        if isinstance(column.draw, Quantiles) and pa.types.is_timestamp(arrow_type(column.type)):
+        is_told = isinstance(column.draw, Quantiles)
+        if (is_told or column.draw == Semantic("")) and pa.types.is_timestamp(arrow_type(column.type)):
             # The nearest such column: created after booked, changed after created.
             for before in reversed([each for each in times if each.type == column.type]):
-                if distance := _distance(leaves, before, column):
+                if distance := _distance(leaves, before, column) if is_told else AT_ONCE:
                     column = replace(column, draw=After(before.name, distance))
                     break
             times.append(column)
