@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from testenv.core.contract import Contract, Field
 from testenv.core.errors import Invalid
+from testenv.datasets.feeds import parsed
 from testenv.datasets.synthesize.arrow import Whole, whole
 
 MOST_ITEMS = 8
@@ -100,7 +101,7 @@ def leaves(contract: Contract, table: pa.Table) -> Leaves:
         if not is_document(contract, name):
             found.flat[name] = _array(table.column(name))
             continue
-        documents = [None if text is None else json.loads(text) for text in table.column(name).to_pylist()]
+        documents = [None if text is None else parsed(text) for text in table.column(name).to_pylist()]
         for each in contract.fields:
             if each.column == name:
                 _take(found, each, documents)
