@@ -167,39 +167,51 @@ def nested(contract: Contract, batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({name: made[name] for name in order if name in made})
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A generated column of a document: where its values belong, and in which item of the list there, if in any."""
+
+    names: list[str]
+    item: int | None
+    below: list[str]
+    values: list[Any]
+
+
 def _texts(contract: Contract, column: str, batch: pa.RecordBatch) -> Iterator[str]:
     as_text = {each.path for each in contract.fields if each.physical_type == "string"}
-    lists: list[tuple[list[str], list[Any], bool]] = []
-    values: list[tuple[list[str], int | None, list[str], list[Any]]] = []
+    lists: list[_Column] = []
+    values: list[_Column] = []
     for name in batch.schema.names:
-        if name.split(".")[0] != column:
-            continue
-        path, number, rest = [*_SLOT.split(name, maxsplit=1), "", ""][:3]
-        names, held = path.split(".")[1:], batch.column(name).to_pylist()
-        if name.endswith("[]#"):
-            of_objects = any(each.path.startswith(f"{name[:-1]}.") for each in contract.fields)
-            lists.append((path.removesuffix("[]#").split(".")[1:], held, of_objects))
-        else:
-            written = [_written(value, leaf_of(name) in as_text) for value in held]
-            values.append((names, int(number) if number else None, rest.split(".")[1:], written))
-    slots = {tuple(names): 1 + number for names, number, _, _ in values if number is not None}
+        if name.split(".")[0] == column:
+            path, number, rest = [*_SLOT.split(name.removesuffix("[]#"), maxsplit=1), "", ""][:3]
+            held = [_written(value, leaf_of(name) in as_text) for value in batch.column(name).to_pylist()]
+            made = _Column(path.split(".")[1:], int(number) if number else None, rest.split(".")[1:], held)
+            (lists if name.endswith("#") else values).append(made)
+    slots = {tuple(each.names): each.item + 1 for each in values if each.item is not None}
+    of_objects = {tuple(each.names) for each in values if each.below}
     for row in range(len(batch)):
         document: dict[str, Any] = {}
-        for names, lengths, of_objects in lists:
-            if lengths[row] is not None:
-                items = range(min(lengths[row], slots.get(tuple(names), 0)))
-                _put(document, names, [{} if of_objects else None for _ in items])
-        for names, place, below, held in values:
-            if held[row] is None:
-                continue
-            if place is None:
-                _put(document, names, held[row])
-            elif (items := _at(document, names)) and place < len(items):
-                if below:
-                    _put(items[place], below, held[row])
-                else:
-                    items[place] = held[row]
+        for each in lists:
+            where, length = tuple(each.names), each.values[row]
+            if length is not None:
+                items = range(min(length, slots.get(where, 0)))
+                _put(document, each.names, [{} if where in of_objects else None for _ in items])
+        for each in values:
+            if each.values[row] is not None:
+                _fill(document, each, each.values[row])
         yield json.dumps(document, ensure_ascii=False)
+
+
+def _fill(document: dict[str, Any], column: _Column, value: Any) -> None:
+    """Put a value where it belongs, if the row's list is so long."""
+    if column.item is None:
+        _put(document, column.names, value)
+        return
+    items = _at(document, column.names) or []
+    if column.item < len(items) and column.below:
+        _put(items[column.item], column.below, value)
+    elif column.item < len(items):
+        items[column.item] = value
 
 
 def _put(document: dict[str, Any], names: list[str], value: Any) -> None:
