@@ -11,6 +11,7 @@ from airflow.utils.task_group import TaskGroup
 from airflow.utils.trigger_rule import TriggerRule
 
 from testenv.core.kinds import load_kinds
+from testenv.datasets.subset import load_tiers
 from testenv_airflow.dbt import PRODUCER, build_group
 from testenv_airflow.defaults import INVENTORY, PARTS, TASKS
 from testenv_airflow.operators.provision import (
@@ -80,7 +81,9 @@ PARAMS = {
         title="Dataset version",
         minLength=1,
         maxLength=40,
-        description="A published dataset version, such as seed-1a2b3c4d; latest means the newest one.",
+        examples=["latest", *(f"latest-{tier}" for tier in load_tiers().generated)],
+        description="A published dataset version, such as seed-1a2b3c4d; latest means the newest, in the size of the "
+        "kind, latest-TIER one tier of it: latest-synthetic has rows that are of nobody.",
     ),
     "tapes": Param(
         None,

@@ -16,14 +16,16 @@ from testenv_airflow.operators.refresh import (
     PrepareOperator,
     PublishOperator,
     RetireOperator,
+    SynthesizeOperator,
 )
 
 DOC = """
 ### Refresh the datasets from production
 
 `check` compares production's schemas with their contracts and stops at any difference, before a row is read. `prepare`
-masks a snapshot into files, one tier within the other, and judges them: leaks, canaries, fidelity. `load` makes the
-databases that environments are copied from, `publish` moves one pointer, `retire` deletes what is old and in no use.
+masks a snapshot into files, one tier within the other, and judges them: leaks, canaries, fidelity. `synthesize`
+makes a tier of rows that are of nobody, `load` the databases that environments are copied from, `publish` moves one
+pointer, `retire` deletes what is old and in no use.
 A run that fails leaves the published version as it was. `TESTENV_REFRESH_SCHEDULE` (cron) says when it starts; without
 it, people do. docs/refresh.md has the whole.
 """
@@ -43,11 +45,12 @@ with DAG(
 ):
     check = CheckOperator(task_id="check", task_display_name="check: schemas against contracts", version="")
     prepare = PrepareOperator(task_id="prepare", task_display_name="prepare: subset, mask, judge")
+    synthesize = SynthesizeOperator(task_id="synthesize", task_display_name="synthesize: rows that are of nobody")
     loads = [
         LoadOperator(task_id=f"load_{tier}", task_display_name=f"load: golden databases of tier {tier}", tier=tier)
-        for tier in load_tiers().fractions
+        for tier in load_tiers().names
     ]
     publish = PublishOperator(task_id="publish", task_display_name="publish: move the pointer")
     retire = RetireOperator(task_id="retire", task_display_name="retire: delete what is old")
 
-    chain(check, prepare, *loads, publish, retire)
+    chain(check, prepare, synthesize, *loads, publish, retire)

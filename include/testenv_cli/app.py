@@ -41,7 +41,7 @@ def up(
     name: Annotated[str, typer.Option(help="Name of it; made up if not given.")] = "",
     owner: Annotated[str, typer.Option(help="Who answers for it.", show_default="you")] = "",
     ref: Annotated[str, typer.Option(help="Branch, tag or commit of the code under test.")] = "working-tree",
-    dataset: Annotated[str, typer.Option(help="Dataset version.")] = "latest",
+    dataset: Annotated[str, typer.Option(help="Dataset version, or latest-TIER, as latest-synthetic.")] = "latest",
     tapes: Annotated[str, typer.Option(help="Tape set to fill topics from.", show_default="the dataset's")] = "",
     ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
     on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",

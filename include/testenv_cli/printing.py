@@ -129,6 +129,8 @@ def print_dataset(one: dict[str, Any]) -> None:
     for path, digest in sorted(manifest["files"].items()):
         view.add_row("[dim]s3[/]", path, f"[dim]{digest[:12]}[/]")
     out.print(view)
+    if manifest["about"]:
+        out.print(manifest["about"], markup=False)
     if one["environments"]:
         out.print(f"Environments: {', '.join(one['environments'])}")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
@@ -16,11 +19,21 @@ from tests.conftest import REPO, RunningStack
 from tests.e2e.conftest import Client
 
 from testenv.backends.aws import client as aws
+from testenv.backends.snowflake import Account
 from testenv.config import Config
+from testenv.core.contract import Store
+from testenv.core.naming import golden_snowflake
+from testenv.datasets.contracts import load_contracts
 from testenv.datasets.observe import reader
+from testenv.datasets.refresh.synthetic import synthesis
 from testenv.datasets.seed import read_seed
 from testenv.datasets.store import POINTER, DatasetStore
+from testenv.datasets.subset import load_tiers, orphan_queries, plan
+from testenv.datasets.synthesize.profile import FIRST_KEY
 from testenv.production import Production
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor as Cursor
 
 REFRESH_SECONDS = 240
 
@@ -54,14 +67,15 @@ def version(client: Client, stack: RunningStack) -> str:
     return str(client.get(path)["value"])
 
 
-def test_every_tier_of_the_version_is_published_and_each_is_larger_than_the_one_before(
+def test_every_tier_of_the_version_is_published_and_each_of_production_is_larger_than_the_one_before(
     client: Client, version: str
 ) -> None:
     found = {each["version"]: each for each in client("datasets", "list", "--json").json}
-    tiers = [found[f"{version}-{tier}"] for tier in ("ci", "sandbox", "full")]
+    tiers = [found[f"{version}-{tier}"] for tier in ("ci", "sandbox", "full", "synthetic")]
     assert all(tier["published"] for tier in tiers)
     rows = [tier["rows"] for tier in tiers]
     assert 0 < rows[0] < rows[1] < rows[2]
+    assert "Rows of nobody" in client("datasets", "show", f"{version}-synthetic", "--json").json["manifest"]["about"]
 
 
 def test_an_environment_stands_on_its_kind_s_tier_and_its_pipelines_run(
@@ -83,6 +97,70 @@ def test_an_environment_stands_on_its_kind_s_tier_and_its_pipelines_run(
     assert len(made_up) > 10 and len(persons) > 100
     assert {each for each in made_up & persons if each[0]} == set(), "beside null and nothing"
     assert client("down", environment["id"]).code == 0
+
+
+def test_an_environment_of_the_synthetic_tier_holds_rows_of_nobody_and_its_pipelines_run(
+    client: Client, stack: RunningStack, config: Config, version: str, slug: str
+) -> None:
+    environment = client.up("--name", slug, "--kind", "ci", "--dataset", "latest-synthetic")
+    assert environment["dataset"] == f"{version}-synthetic"
+    connections = client("connect", environment["id"], "--json").json
+    with (
+        closing(reader(Production.from_environ(config, stack.env))) as production,
+        closing(psycopg2.connect(**connections["postgres"])) as made,
+        Account(config).control() as warehouse,
+        production.cursor() as real,
+        made.cursor() as cursor,
+    ):
+        real.execute(IDENTIFIERS)
+        cursor.execute(IDENTIFIERS)
+        persons, nobody = set(real.fetchall()), set(cursor.fetchall()) - hand_made()
+        assert len(nobody) > 1000 and {each for each in nobody & persons if each[0]} == set()
+        assert orphans_of(cursor) == {}
+        assert rows_that_differ(cursor, warehouse, golden_snowflake(f"{version}-synthetic")) == {}
+    assert client("run", environment["id"], "payments_to_snowflake", "2026-01-02").code == 0
+    assert client("down", environment["id"]).code == 0
+
+
+def orphans_of(cursor: Cursor) -> dict[str, int]:
+    """How many rows of the operational database refer to nothing, by relation."""
+    contracts = load_contracts()
+    tables = {each.id: each.name for each in contracts.values() if each.store is Store.POSTGRES}
+    found = {}
+    for relation, query in orphan_queries(plan(contracts, "customer").relations, tables):
+        cursor.execute(query)
+        (count,) = cursor.fetchone() or (0,)
+        found[str(relation)] = count
+    assert len(found) > 20
+    return {relation: count for relation, count in found.items() if count}
+
+
+def rows_that_differ(cursor: Cursor, warehouse: Any, database: str) -> dict[str, int]:
+    """How many generated rows stand in a table and not, the same in every column, in its copy in the warehouse."""
+    contracts, found = load_contracts(), {}
+    for copy, original in synthesis(contracts, load_tiers()).mirrors.items():
+        key, *_ = contracts[original].key
+        columns = list(dict.fromkeys(field.column for field in contracts[original].fields))
+        names = ", ".join(columns)
+        cursor.execute(f"SELECT {names} FROM {contracts[original].name} WHERE {key} >= {FIRST_KEY}")
+        ours = {tuple(map(comparable, row)) for row in cursor.fetchall()}
+        with warehouse.cursor() as theirs:
+            theirs.execute(f"SELECT {names} FROM {database}.{contracts[copy].name} WHERE {key} >= {FIRST_KEY}")
+            copies = {tuple(map(comparable, row)) for row in theirs.fetchall()}
+        assert ours
+        found[copy] = len(ours ^ copies)
+    return {copy: count for copy, count in found.items() if count}
+
+
+def comparable(value: Any) -> Any:
+    """A value in one form for both stores: times in UTC, documents as sorted JSON, numbers as numbers."""
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        return json.dumps(value, sort_keys=True)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+    return value
 
 
 def hand_made() -> set[tuple[str]]:

@@ -28,7 +28,7 @@ class Dataset(BaseModel):
 
     `files` maps a path below the version's prefix (`landing/…`, `kafka/TOPIC.jsonl`) to its SHA-256; `postgres` and
     `snowflake` map a table to its number of rows in the golden database. `models` is the digest of the dbt project
-    whose models the golden database has; empty if it has none.
+    whose models the golden database has; empty if it has none. `about` says what cannot be seen in the numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +39,7 @@ class Dataset(BaseModel):
     snowflake: dict[str, int]
     topics: tuple[Topic, ...]
     models: str = ""
+    about: str = ""
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)

@@ -28,11 +28,12 @@ class DatasetStore:
         self._read: dict[str, Dataset] = {}
 
     def resolve(self, version: str, tier: str = WHOLE) -> str:
-        """The dataset that `version` names, of `tier` where it has some; `latest` is the published pointer's.
+        """The dataset that `version` names, of `tier` where it has some.
 
-        Raises `UnknownDataset`.
+        `latest` is the published pointer's, `latest-TIER` a tier of it, whichever that is. Raises `UnknownDataset`.
         """
-        if version != LATEST:
+        name, _, asked = version.partition("-")
+        if name != LATEST:
             return self._of_tier(version, tier) or self.get(version).version
         current = self.current()
         if current is None:
@@ -40,6 +41,8 @@ class DatasetStore:
                 "dataset: 'latest' names none, as none is published yet. Publish the seed data first: "
                 "python -m testenv.datasets publish-seed"
             )
+        if asked:
+            return self.get(f"{current}-{asked}").version
         return self._of_tier(current, tier) or current
 
     def _of_tier(self, version: str, tier: str) -> str | None:

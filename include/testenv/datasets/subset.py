@@ -14,7 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationInfo, field_validator
 
 from testenv.core.catalog import CATALOG, read, validated
 from testenv.core.contract import Contracts, Store
@@ -28,12 +28,21 @@ if TYPE_CHECKING:
 
 
 class Tiers(BaseModel):
-    """Which entity the tiers are chosen by, and the part of it that each holds. Data in catalog/tiers.yaml."""
+    """Which entity the tiers are chosen by, and the part of it that each holds. Data in catalog/tiers.yaml.
+
+    `generated` has the tiers of rows that are of nobody, and how many entities each of them has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     entity: str
     fractions: dict[str, Fraction]
+    generated: dict[str, PositiveInt] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All tiers of a version."""
+        return (*self.fractions, *self.generated)
 
     @field_validator("fractions")
     @classmethod
@@ -41,6 +50,13 @@ class Tiers(BaseModel):
         if not fractions or not all(0 < fraction <= 1 for fraction in fractions.values()):
             raise ValueError("every fraction must lie above 0 and at most at 1")
         return fractions
+
+    @field_validator("generated")
+    @classmethod
+    def _apart(cls, generated: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        if twice := sorted(generated.keys() & info.data.get("fractions", {}).keys()):
+            raise ValueError(f"{', '.join(twice)} is a tier of production's rows already; give it another name")
+        return generated
 
 
 def load_tiers(file: Path = CATALOG / "tiers.yaml") -> Tiers:

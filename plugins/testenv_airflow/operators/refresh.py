@@ -64,6 +64,14 @@ class PrepareOperator(_StageOperator):
             raise Failed(f"{self.version} is kept and not published: " + "; ".join(evidence.reasons))
 
 
+class SynthesizeOperator(_StageOperator):
+    """Make the files of the tiers whose rows are of nobody, from the version's profile."""
+
+    def stage(self, refresh: Refresh, context: Context) -> None:
+        for tier, about in refresh.synthesize(self.version).items():
+            self.log.info("%s: %s", tier, about)
+
+
 class LoadOperator(_StageOperator):
     """Make the golden databases of a tier.
 

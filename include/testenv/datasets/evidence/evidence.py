@@ -32,13 +32,17 @@ class Pair:
 
 
 class About(BaseModel):
-    """What a version is, and how it was made. `key_epoch` is the id of the key, never the key."""
+    """What a version is, and how it was made. `key_epoch` is the id of the key, never the key.
+
+    `profile_digest` is the SHA-256 of the profile that synthetic tiers are generated from, empty where there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
     snapshot: datetime
     made_at: datetime
     policy_digest: str
     key_epoch: str
+    profile_digest: str = ""
 
 
 class Table(BaseModel):

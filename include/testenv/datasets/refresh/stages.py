@@ -1,4 +1,4 @@
-"""The stages of a refresh, each of which may be run again: check → prepare → load → publish → retire.
+"""The stages of a refresh, each of which may be run again: check → prepare → synthesize → load → publish → retire.
 
 A version is `dYYYYMMDD-RUN`; each of its tiers is a dataset of its own, `VERSION-TIER`, with its own golden databases
 and files. What nobody judged, or what was judged and refused, is never published: `publish` alone moves the pointer.
@@ -40,16 +40,19 @@ from testenv.datasets.mask.lists import written
 from testenv.datasets.mask.policy import compile_policy, load_semantic_types
 from testenv.datasets.models import build_models
 from testenv.datasets.observe_kafka import kafka
+from testenv.datasets.refresh import synthetic
 from testenv.datasets.refresh.selection import select
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.refresh.stored import Maskery
 from testenv.datasets.seed import Seed, read_seed
 from testenv.datasets.store import POINTER, DatasetStore
 from testenv.datasets.subset import load_tiers
+from testenv.datasets.synthesize.model import Profile
 from testenv.production import Production
 from testenv.source import Repository
 
 EVIDENCE, REPORT, PREPARED = "evidence/evidence.json", "evidence/report.html", "prepared.json"
+PROFILE = "profile.json"
 KEPT = 3
 """Published versions that are kept."""
 
@@ -112,12 +115,19 @@ class Refresh:
             Snapshot(self.config, self.production, self.contracts) as snapshot,
         ):
             secret = hashlib.sha256(b"subset\0" + key.secret).digest()
-            selection = select(snapshot, load_tiers(), secret)
+            tiers = load_tiers()
+            selection = select(snapshot, tiers, secret)
             canaries = Canaries(version, bin_=next(iter(load_semantic_types()["pan"].params["bins"])))
             maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, Path(home))
             pairs = {id_: maskery.store(contract) for id_, contract in self.contracts.items()}
+            generated = synthetic.synthesis(self.contracts, tiers).generated
+            profile = synthetic.profiled(snapshot, selection, generated).to_json().encode()
             about = About(
-                snapshot=snapshot.taken_at, made_at=datetime.now(UTC), policy_digest=policy.digest, key_epoch=key.epoch
+                snapshot=snapshot.taken_at,
+                made_at=datetime.now(UTC),
+                policy_digest=policy.digest,
+                key_epoch=key.epoch,
+                profile_digest=hashlib.sha256(profile).hexdigest(),
             )
             evidence = judge(version, pairs, self.contracts, about, canaries, written())
             topics, schemas = [topic.model_dump() for topic in maskery.topics()], maskery.schemas()
@@ -127,6 +137,7 @@ class Refresh:
                 files = _files(folder)
                 (folder / PREPARED).write_text(json.dumps({"topics": topics, "files": files}), encoding="utf-8")
                 self._upload(folder, golden_prefix(f"{version}-{tier}"))
+        self._put(golden_prefix(version) + PROFILE, profile)
         self._put(golden_prefix(version) + REPORT, render(evidence).encode())
         self._put(golden_prefix(version) + EVIDENCE, sign(evidence, signing_key(self.config)))
         return evidence
@@ -135,6 +146,30 @@ class Refresh:
         """The version's evidence, its signature proven; None while there is none."""
         body = self._get(golden_prefix(version) + EVIDENCE)
         return None if body is None else verify(body, public_key(self.config))
+
+    # ---------------------------------------------------------------- synthesize
+
+    def synthesize(self, version: str) -> dict[str, str]:
+        """Make the files of the tiers of rows that are of nobody; returns what is to be told of each.
+
+        From the profile that the evidence was signed with, and no other. Deterministic: made again, they are the same.
+        """
+        evidence, profile = self.evidence(version), self._get(golden_prefix(version) + PROFILE) or b""
+        if evidence is None or evidence.about.profile_digest != hashlib.sha256(profile).hexdigest():
+            raise Failed(f"{version} has no {PROFILE} that its evidence speaks of. Prepare a version anew")
+        tiers = load_tiers()
+        todo, told = synthetic.synthesis(self.contracts, tiers), {}
+        masked = golden_prefix(f"{version}-{next(iter(tiers.fractions))}")
+        whole = synthetic.Generation(self.contracts, Profile.from_json(profile.decode()), version)
+        for tier, entities in tiers.generated.items():
+            with tempfile.TemporaryDirectory(prefix="testenv-synthesize-") as home:
+                folder = Path(home)
+                whole.sized(tiers, tier).write(todo, folder, lambda name: self._get(masked + name) or b"")
+                told[tier] = synthetic.about(todo, version, tiers.entity, entities)
+                prepared = {"topics": [], "files": _files(folder), "about": told[tier]}
+                (folder / PREPARED).write_text(json.dumps(prepared), encoding="utf-8")
+                self._upload(folder, golden_prefix(f"{version}-{tier}"))
+        return told
 
     # ---------------------------------------------------------------- load
 
@@ -166,9 +201,16 @@ class Refresh:
                 ),
             )
             models = build_models(self.config, name, Repository(self.config.repo).archive(WORKING_TREE), warehouse)
-            files, topics = self._merge_seed(name, seed)
+            prepared = json.loads(self._get(golden_prefix(name) + PREPARED) or b"{}")
+            files, topics = self._merge_seed(name, seed, prepared)
             dataset = Dataset(
-                version=name, files=files, postgres=postgres, snowflake=snowflake, topics=topics, models=models
+                version=name,
+                files=files,
+                postgres=postgres,
+                snowflake=snowflake,
+                topics=topics,
+                models=models,
+                about=prepared.get("about", ""),
             )
             self._put(golden_prefix(name) + "manifest.json", dataset.model_dump_json(indent=1).encode())
         return dataset
@@ -195,10 +237,9 @@ class Refresh:
             csv.write_csv(block, out, csv.WriteOptions(include_header=number == 0))
             yield out.getvalue().to_pybytes()
 
-    def _merge_seed(self, name: str, seed: Seed) -> tuple[dict[str, str], tuple[Topic, ...]]:
+    def _merge_seed(self, name: str, seed: Seed, prepared: dict[str, Any]) -> tuple[dict[str, str], tuple[Topic, ...]]:
         """Put the seed's files and records beside production's; the digests of all files, and the topics."""
         prefix = golden_prefix(name)
-        prepared = json.loads(self._get(prefix + PREPARED) or b"{}")
         declared = {topic.name: topic for topic in seed.dataset.topics}
         declared |= {each["name"]: Topic.model_validate(each) for each in prepared["topics"]}
         there = [path for path in prepared["files"] if path.startswith(("landing/", "kafka/"))]
@@ -232,7 +273,7 @@ class Refresh:
             raise Failed(f"{version} was never judged: it has no {EVIDENCE}. Prepare it again")
         if not evidence.verdict:
             raise Failed(f"{version} is not published: " + "; ".join(evidence.reasons))
-        if missing := [tier for tier in load_tiers().fractions if store.find(f"{version}-{tier}") is None]:
+        if missing := [tier for tier in load_tiers().names if store.find(f"{version}-{tier}") is None]:
             raise Conflict(f"{version} is not published: its tiers {', '.join(missing)} are not loaded")
         self._put(POINTER, version.encode())
 

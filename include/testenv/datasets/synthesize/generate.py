@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -103,22 +104,27 @@ class _Rows:
         """
         total, stream = self.table.rows, self.stream(made.name, "reference")
         parents = self.profile.tables[draw.to.rpartition(".")[0]].rows
-        children = total - round(made.nulls * total)
+        is_own = draw.to.rpartition(".")[0] == self.name
+        children = total - (ceil(made.nulls * total) if is_own else round(made.nulls * total))
+        if not children:
+            return self.rows, np.ones(len(self.rows), dtype=bool)
+        if not parents:
+            raise Invalid(f"{self.name}.{made.name}: {children:,} rows must refer to {draw.to}, which has none")
         if draw.unique and children > parents:
             raise Invalid(
                 f"{self.name}.{made.name}: {children:,} rows must refer to different rows of {draw.to}, "
                 f"of which there are {parents:,}. Scale both tables alike"
             )
-        if draw.to.rpartition(".")[0] == self.name and not draw.unique:
+        if is_own and not draw.unique:
             missing = self.rows < np.uint64(total - children)
             places = np.where(missing, np.uint64(0), self.rows - np.uint64(total - children))
-            found = allocate(draw.fan_out, parents, children).parent(places) if children else places
+            found = allocate(draw.fan_out, parents, children).parent(places)
             return found, missing if children < total else None
         places = permuted(stream, self.rows, total)
         missing = places >= np.uint64(children)
         if missing.any():
             places = np.where(missing, np.uint64(0), places)
-        if not draw.unique and children:
+        if not draw.unique:
             places = allocate(draw.fan_out, parents, children).parent(places)
         return permuted(self.stream(made.name, "parent"), places, parents), missing if children < total else None
 

@@ -7,7 +7,7 @@ unscaled number, a date as days and a time as units since 1970, a float as multi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, get_args
 
@@ -57,6 +57,10 @@ class Quantiles:
     edges: tuple[int, ...]
     grain: int = 1
     scale: int = 1
+
+
+AT_ONCE = Quantiles((0,))
+"""A distance that tells nothing of any rows."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,13 @@ class Profile:
 
     tables: Mapping[str, Table] = field(default_factory=dict)
 
-    def scaled(self, factor: float) -> Profile:
-        """The same with `factor` times the rows in every table, at least one."""
+    def scaled(self, factor: float, but: Collection[str] = ()) -> Profile:
+        """The same with `factor` times the rows in every table that has any, at least one; `but` some stay."""
         return Profile(
-            {name: replace(table, rows=max(1, round(table.rows * factor))) for name, table in self.tables.items()}
+            {
+                name: table if name in but else replace(table, rows=max(min(1, table.rows), round(table.rows * factor)))
+                for name, table in self.tables.items()
+            }
         )
 
     def to_json(self) -> str:

@@ -157,7 +157,7 @@ def test_null_and_empty_text_are_two(world: World) -> None:
     assert int(row["N"]) > 0
 
 
-@pytest.mark.parametrize("version", ["seed-00000000", "nosuch", "../env", "TE_GOLDEN", "a" * 41, ""])
+@pytest.mark.parametrize("version", ["seed-00000000", "nosuch", "latest-nosuch", "../env", "TE_GOLDEN", "a" * 41, ""])
 def test_a_version_that_is_not_there_names_those_that_are(world: World, version: str) -> None:
     with pytest.raises(UnknownDataset, match=str(world.store.current())):
         world.store.resolve(version)

@@ -264,7 +264,7 @@ def test_a_path_along_no_relation_is_refused() -> None:
 
 def test_every_kind_of_environment_has_a_tier_and_every_contract_a_plan() -> None:
     tiers = load_tiers()
-    assert {kind.dataset_tier for kind in load_kinds().values()} <= tiers.fractions.keys()
+    assert {kind.dataset_tier for kind in load_kinds().values()} <= set(tiers.names)
     assert plan(load_contracts(), tiers.entity).paths
 
 
@@ -272,4 +272,11 @@ def test_a_fraction_that_is_none_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "tiers.yaml"
     file.write_text("entity: customer\nfractions: {ci: '1.5'}\n")
     with pytest.raises(InvalidCatalog, match="tiers.yaml: fractions: .* must lie above 0 and at most at 1"):
+        load_tiers(file)
+
+
+def test_a_tier_that_is_declared_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "tiers.yaml"
+    file.write_text("entity: customer\nfractions: {ci: '0.5'}\ngenerated: {ci: 10}\n")
+    with pytest.raises(InvalidCatalog, match="tiers.yaml: generated: .*ci is a tier of production's rows already"):
         load_tiers(file)

@@ -145,6 +145,37 @@ def test_within_a_table_a_row_refers_to_an_earlier_one(shop: Profile) -> None:
     assert sum(friend is not None for friend in friends) == pytest.approx(1200, abs=60)
 
 
+def test_somebody_refers_to_nobody_however_few_those_are() -> None:
+    """So that whoever follows the references comes to an end."""
+    ids = pa.array(range(40), pa.int64())
+    friends = pa.array([None, *range(39)], pa.int64())
+    few = pa.RecordBatch.from_pydict({"id": ids, "friend_id": friends, "kind": ["firm"] * 40})
+    for factor in (0.1, 1, 50):
+        small = profile(CONTRACTS, {PEOPLE: [few]}).scaled(factor)
+        made = rows(small, PEOPLE)
+        assert made.column("friend_id").null_count >= 1
+        own, friend = (made.column(name).to_pylist() for name in ("id", "friend_id"))
+        assert all(each is None or each < row for row, each in zip(own, friend, strict=True))
+
+
+def test_a_reference_to_a_table_without_rows_is_null_or_refused(shop: Profile) -> None:
+    none = replace(shop.tables[PEOPLE], rows=0)
+    with pytest.raises(Invalid, match=r"6,000 rows must refer to postgres.people.id, which has none"):
+        rows(Profile({**shop.tables, PEOPLE: none}), ORDERS)
+    columns = tuple(
+        replace(each, nulls=1.0) if each.name == "person_id" else each for each in shop.tables[ORDERS].columns
+    )
+    made = rows(Profile({PEOPLE: none, ORDERS: replace(shop.tables[ORDERS], columns=columns)}), ORDERS)
+    assert made.column("person_id").null_count == 6000
+
+
+def test_a_table_without_rows_stays_without_at_any_scale(shop: Profile) -> None:
+    none = Profile({PEOPLE: replace(shop.tables[PEOPLE], rows=0), ORDERS: shop.tables[ORDERS]})
+    assert none.scaled(7).tables[PEOPLE].rows == 0
+    assert none.scaled(7, [ORDERS]).tables[ORDERS].rows == 6000
+    assert none.scaled(0.00001).tables[ORDERS].rows == 1
+
+
 def test_shares_nulls_and_quantiles_are_kept(shop: Profile) -> None:
     made, real = rows(shop, ORDERS), orders()
     assert made.column("sent_at").null_count == pytest.approx(600, abs=120)

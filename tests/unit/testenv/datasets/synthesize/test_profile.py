@@ -15,6 +15,7 @@ from tests.unit.testenv.datasets.synthesize.contracts_of_a_shop import CONTRACTS
 from testenv.core.errors import Invalid
 from testenv.datasets.synthesize import small_cells
 from testenv.datasets.synthesize.model import (
+    AT_ONCE,
     After,
     Categories,
     Key,
@@ -146,3 +147,14 @@ def test_a_column_without_a_contract_is_refused() -> None:
 def test_a_table_without_the_one_that_it_refers_to_is_refused() -> None:
     with pytest.raises(Invalid, match=r"person_id refers to postgres.people, which is not profiled"):
         profile(CONTRACTS, {"postgres.orders": [orders()]})
+
+
+def test_of_few_rows_nothing_is_told_and_yet_texts_fit_and_nothing_changed_before_it_was_made() -> None:
+    few = profile(CONTRACTS, {"postgres.people": [people(5)], "postgres.orders": [orders().slice(0, 8)]})
+    assert draw(few, "people", "city") == Text(8, 8)
+    assert draw(few, "orders", "sent_at") == After("ordered_at", AT_ONCE)
+    short = CONTRACTS["postgres.people"].field("city").model_copy(update={"physical_type": "char(2)"})
+    fields = tuple(short if each.path == "city" else each for each in CONTRACTS["postgres.people"].fields)
+    contract = CONTRACTS["postgres.people"].model_copy(update={"fields": fields})
+    found = profile({contract.id: contract}, {contract.id: [people(5)]})
+    assert draw(found, "people", "city") == Text(2, 2)
