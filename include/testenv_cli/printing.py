@@ -107,12 +107,13 @@ def print_datasets(found: list[dict[str, Any]]) -> None:
         out.print("There is no dataset version. `make up` publishes the seed data.")
         return
     view = Table(box=None, padding=(0, 1))
-    for heading in ("version", "", "rows", "records", "files", "environments"):
+    for heading in ("version", "", "rows", "records", "files", "age", "stale", "environments"):
         view.add_column(heading, no_wrap=heading == "version")
     for one in found:
         published = "[green]published[/]" if one["published"] else ""
         amounts = (f"{one[name]:,}" for name in ("rows", "records", "files"))
-        view.add_row(one["version"], published, *amounts, ", ".join(one["environments"]))
+        stale = f"{len(one['stale'])} contracts" if one["stale"] else ""
+        view.add_row(one["version"], published, *amounts, one["age"] or "", stale, ", ".join(one["environments"]))
     out.print(view)
 
 
@@ -129,6 +130,9 @@ def print_dataset(one: dict[str, Any]) -> None:
     for path, digest in sorted(manifest["files"].items()):
         view.add_row("[dim]s3[/]", path, f"[dim]{digest[:12]}[/]")
     out.print(view)
+    if one["stale"]:
+        age = f"{one['age']} old" if one["age"] else "of no snapshot of production"
+        out.print(f"It is {age}: too old for {', '.join(one['stale'])}.")
     if one["environments"]:
         out.print(f"Environments: {', '.join(one['environments'])}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,7 +25,8 @@ class Dataset(BaseModel):
 
     `files` maps a path below the version's prefix (`landing/…`, `kafka/TOPIC.jsonl`) to its SHA-256; `postgres` and
     `snowflake` map a table to its number of rows in the golden database. `models` is the digest of the dbt project
-    whose models the golden database has; empty if it has none.
+    whose models the golden database has; empty if it has none. `snapshot` is when production was looked at: the seed,
+    made by hand, has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class Dataset(BaseModel):
     snowflake: dict[str, int]
     topics: tuple[Topic, ...]
     models: str = ""
+    snapshot: datetime | None = None
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)

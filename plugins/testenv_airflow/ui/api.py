@@ -15,8 +15,10 @@ Who may see `provision_env` may look, who may trigger it may extend and connect.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -26,6 +28,7 @@ from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDe
 from airflow.www.extensions.init_auth_manager import get_auth_manager
 from flask import Blueprint, Response, jsonify, request
 
+from testenv.core.contract import Contracts
 from testenv.core.dataset import changes
 from testenv.core.errors import (
     Busy,
@@ -39,6 +42,7 @@ from testenv.core.errors import (
     UnknownDataset,
 )
 from testenv.core.naming import EnvId
+from testenv.datasets.contracts import load_contracts
 from testenv.datasets.store import DatasetStore
 from testenv_airflow.ui import hook, present
 
@@ -151,7 +155,8 @@ def connect_environment(env_id: str) -> Response:
 @requires(use=False)
 def list_datasets() -> Response:
     """Dataset versions, the published one first."""
-    return jsonify(datasets=present.datasets(_datasets(), hook().reader.living()))
+    found = present.datasets(_datasets(), hook().reader.living(), _contracts(), datetime.now(UTC))
+    return jsonify(datasets=found)
 
 
 @api.get("/datasets/<version>")
@@ -161,7 +166,8 @@ def show_dataset(version: str) -> Response:
     store = _datasets()
     found = store.get(store.resolve(version))
     living = [str(each.env_id) for each in hook().reader.living() if each.spec.dataset == found.version]
-    return jsonify(present.dataset(found, store.current(), living) | {"manifest": found.model_dump(mode="json")})
+    row = present.dataset(found, store.current(), living, _contracts(), datetime.now(UTC))
+    return jsonify(row | {"manifest": found.model_dump(mode="json")})
 
 
 @api.get("/datasets/<version>/changes/<other>")
@@ -184,6 +190,12 @@ def list_findings() -> Response:
 
 def _datasets() -> DatasetStore:
     return DatasetStore(hook().config)
+
+
+@functools.cache
+def _contracts() -> Contracts:
+    """Read once by each web worker: it takes seconds."""
+    return load_contracts()
 
 
 def _user() -> str:

@@ -143,6 +143,8 @@ class Refresh:
         name = f"{version}-{tier}"
         if found := DatasetStore(self.config).find(name):
             return found
+        if (evidence := self.evidence(version)) is None:
+            raise Conflict(f"{version} is not prepared: it has no {EVIDENCE}. Prepare it before its tiers are loaded")
         seed, server, account = read_seed(self.config.repo), Server(self.config), Account(self.config)
         warehouse = load_kinds()["ci"].warehouse
         with golden_postgres.publishing(server):
@@ -168,7 +170,13 @@ class Refresh:
             models = build_models(self.config, name, Repository(self.config.repo).archive(WORKING_TREE), warehouse)
             files, topics = self._merge_seed(name, seed)
             dataset = Dataset(
-                version=name, files=files, postgres=postgres, snowflake=snowflake, topics=topics, models=models
+                version=name,
+                files=files,
+                postgres=postgres,
+                snowflake=snowflake,
+                topics=topics,
+                models=models,
+                snapshot=evidence.about.snapshot,
             )
             self._put(golden_prefix(name) + "manifest.json", dataset.model_dump_json(indent=1).encode())
         return dataset
