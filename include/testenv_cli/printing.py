@@ -57,7 +57,8 @@ def print_environment(one: dict[str, Any]) -> None:
         "kind": one["kind"],
         "owner": one["owner"],
         "code": one["ref"],
-        "dataset": one["dataset"],
+        "dataset": f"{one['dataset']}, and follows new versions" if one["follows"] else one["dataset"],
+        "kept": ", ".join(one["kept"]),
         "ready in": f"{one['ready_in_seconds']} s" if one["ready_in_seconds"] is not None else "",
         "expires in": "" if one["ended_at"] else remaining(one["expires_at"], datetime.now(UTC)),
         "reason": one["reason"] or "",
@@ -72,7 +73,7 @@ def print_environment(one: dict[str, Any]) -> None:
     for event in one["events"]:
         out.print(f"  [dim]{event['at'][:19].replace('T', ' ')}[/] {event['state']:<12} {event['text']}")
     for step in one["steps"]:
-        if step["status"] != "applied":
+        if step["status"] not in ("applied", "void"):
             error = f": {step['error']}" if step["error"] else ""
             out.print(f"  {step['status']:<8} {step['action']} {step['system']} {step['kind']} {step['name']}{error}")
     if one["state"] == "ready":

@@ -39,6 +39,7 @@ class Request(BaseModel):
     dataset: str = Field(LATEST, max_length=40)
     ttl_hours: int | None = Field(None, ge=1)
     on_failure: OnFailure = OnFailure.DESTROY
+    follow: bool = False
 
 
 class EnvironmentSpec(BaseModel):
@@ -54,6 +55,7 @@ class EnvironmentSpec(BaseModel):
     ttl_hours: int | None
     on_failure: OnFailure
     warehouse: str
+    follow: bool = False
 
 
 def parse_request(conf: Mapping[str, Any]) -> Request:
@@ -83,6 +85,11 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
             f"ttl_hours: a {request.kind} environment lives {kind.lives} hours at most, got {request.ttl_hours}. "
             "Ask for less, and extend it when it is needed longer"
         )
+    if request.follow and kind.follows == "never":
+        raise Invalid(
+            f"follow: a {request.kind} environment stays on its dataset version, so that its verdict is of one; got "
+            "true. Ask for a sandbox, or leave it out"
+        )
     if request.owner and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]*", request.owner):
         raise Invalid(f"owner: {shown(request.owner)} has characters other than letters, digits, space and . _ @ + -")
     return EnvironmentSpec(
@@ -94,4 +101,5 @@ def specify(request: Request, kinds: Kinds, *, ref: str, dataset: str, fallback_
         ttl_hours=request.ttl_hours,
         on_failure=request.on_failure,
         warehouse=kind.warehouse,
+        follow=request.follow or kind.follows == "always",
     )

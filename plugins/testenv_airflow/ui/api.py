@@ -3,13 +3,14 @@
     GET  environments[?ended=true]        what there is
     GET  environments/ID                  with parts, steps and events
     POST environments/ID/extend           {"hours": 24}
+    POST environments/ID/keep             {"keep": ["postgres:payments"], "forget": []}
     GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
     GET  datasets                         dataset versions: what each holds, and who stands on it
     GET  datasets/VERSION                 its manifest
     GET  datasets/VERSION/changes/OTHER   what differs from one to the other
     GET  findings                         what reaping would end, and what it would leave alone, with reasons
 
-Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
+Who may see `provision_env` may look, who may trigger it may extend, keep and connect. An error is
 `{"error": KIND, "message": TEXT}`; its status is in `STATUS`.
 """
 
@@ -138,6 +139,25 @@ def extend_environment(env_id: str) -> Response:
     environment = engine.extend(EnvId(env_id), hours)
     engine.ledger.note(environment.env_id, f"{_user()} asked for the extension", engine.clock())
     return jsonify(present.summary(environment, {}))
+
+
+@api.post("/environments/<env_id>/keep")
+@requires(use=True)
+def keep_of_environment(env_id: str) -> Response:
+    """Mark what outlives a move to another dataset version, and strike what no longer does."""
+    body = request.get_json(silent=True)
+    given = body if isinstance(body, dict) and set(body) <= {"keep", "forget"} else {"keep": None}
+    lists = [given.get(key, []) for key in ("forget", "keep")]
+    if not all(isinstance(each, list) and all(isinstance(thing, str) for thing in each) for each in lists):
+        raise Invalid(
+            'the body must be JSON such as {"keep": ["postgres:payments"], "forget": []}, got '
+            f"{request.get_data(as_text=True)[:80]!r}"
+        )
+    mover, found = hook().mover, EnvId(env_id)
+    for change, things in zip((mover.release, mover.keep), lists, strict=True):
+        if things:
+            change(found, things)
+    return jsonify(id=env_id, kept=mover.kept(found))
 
 
 @api.get("/environments/<env_id>/connect")

@@ -53,6 +53,8 @@ def details(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
     """One environment with its parts, steps and events."""
     return summary(environment, reader.queue_places(load_kinds())) | {
         "on_failure": environment.spec.on_failure.value,
+        "follows": environment.spec.follow,
+        "kept": [str(thing) for thing in sorted(reader.keeping(environment.env_id).things)],
         "parts": parts(environment),
         "steps": [step(record) for record in reader.steps(environment.env_id)],
         "events": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,7 +21,12 @@ from testenv_airflow.sensors.datasets import DatasetFreshnessSensor
 from testenv_airflow.triggers.freshness import DatasetFreshnessTrigger
 
 HOURLY = "postgres.payments"
-VERSION = "d20260102-f4e5a0"
+DAY = "d20010203-"
+
+
+def new_version() -> str:
+    """A version is never another's again: who has read its manifest keeps it."""
+    return f"{DAY}{secrets.token_hex(3)}"
 
 
 @pytest.fixture
@@ -30,23 +36,25 @@ def store(config: Config) -> Iterator[DatasetStore]:  # noqa: F811
     before = str(store.current())
     yield store
     put(config, POINTER, before)
-    client("s3", config).delete_object(Bucket=config.bucket, Key=manifest(VERSION))
+    for made in store.versions():
+        if made.startswith(DAY):
+            client("s3", config).delete_object(Bucket=config.bucket, Key=manifest(made))
 
 
-def manifest(version: str) -> str:
-    return f"{golden_prefix(f'{version}-full')}manifest.json"
+def manifest(dataset: str) -> str:
+    return f"{golden_prefix(dataset)}manifest.json"
 
 
 def put(config: Config, key: str, text: str) -> None:  # noqa: F811
     client("s3", config).put_object(Bucket=config.bucket, Key=key, Body=text.encode())
 
 
-def publish(config: Config, store: DatasetStore, snapshot: datetime) -> None:  # noqa: F811
+def publish(config: Config, store: DatasetStore, version: str, snapshot: datetime) -> None:  # noqa: F811
     """As a refresh does in the end: the manifest first, then the pointer."""
     seed = store.get(store.resolve("latest"))
-    made = seed.model_copy(update={"version": f"{VERSION}-full", "snapshot": snapshot})
-    put(config, manifest(VERSION), made.model_dump_json())
-    put(config, POINTER, VERSION)
+    made = seed.model_copy(update={"version": f"{version}-full", "snapshot": snapshot})
+    put(config, manifest(made.version), made.model_dump_json())
+    put(config, POINTER, version)
 
 
 def sensor(**arguments: Any) -> DatasetFreshnessSensor:
@@ -65,7 +73,7 @@ async def event_of(trigger: DatasetFreshnessTrigger) -> TriggerEvent:
 
 
 def test_a_stale_one_defers_and_a_publish_wakes_it(config: Config, store: DatasetStore) -> None:  # noqa: F811
-    waiting = sensor()
+    version, waiting = new_version(), sensor()
     trigger = deferred(waiting)
     looked = asyncio.Event()
 
@@ -83,22 +91,23 @@ def test_a_stale_one_defers_and_a_publish_wakes_it(config: Config, store: Datase
         looked.clear()
         await asyncio.wait_for(looked.wait(), 60)
         assert not waited.done(), "it has looked twice, and the seed is stale"
-        await asyncio.to_thread(publish, config, store, datetime.now(UTC))
+        await asyncio.to_thread(publish, config, store, version, datetime.now(UTC))
         return await asyncio.wait_for(waited, 60)
 
     event = asyncio.run(lived())
-    assert waiting.looked({}, event.payload) == f"{VERSION}-full"
-    assert sensor().execute({}) == f"{VERSION}-full", "and the next finds it fresh at once"
+    assert waiting.looked({}, event.payload) == f"{version}-full"
+    assert sensor().execute({}) == f"{version}-full", "and the next finds it fresh at once"
 
 
 def test_one_that_is_still_stale_in_the_end_says_age_and_what_was_allowed(
     config: Config,  # noqa: F811
     store: DatasetStore,
 ) -> None:
-    publish(config, store, datetime.now(UTC) - timedelta(days=2, hours=3, minutes=5))
+    version = new_version()
+    publish(config, store, version, datetime.now(UTC) - timedelta(days=2, hours=3, minutes=5))
     waiting = sensor(timeout=0)
     event = asyncio.run(event_of(deferred(waiting)))
-    with pytest.raises(AirflowFailException, match=f"{VERSION}-full is stale .*{HOURLY} → 2 d 3 h old, allowed"):
+    with pytest.raises(AirflowFailException, match=f"{version}-full is stale .*{HOURLY} → 2 d 3 h old, allowed"):
         waiting.looked({}, event.payload)
 
 

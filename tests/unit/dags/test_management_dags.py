@@ -16,7 +16,15 @@ from testenv.core.spec import Request, parse_request
 from testenv.core.upkeep import load_upkeep
 
 ROOT = Path(__file__).parents[3]
-NAMES = ("destroy_env", "provision_env", "reap_environments", "refresh_datasets", "run_pipeline", "serve_env")
+NAMES = (
+    "destroy_env",
+    "move_env",
+    "provision_env",
+    "reap_environments",
+    "refresh_datasets",
+    "run_pipeline",
+    "serve_env",
+)
 POOLS = ROOT / "include" / "catalog" / "pools.json"
 SETTINGS = ROOT / "include" / "local" / "settings.toml"
 HEAVY = {"snowflake.connector", "confluent_kafka", "pyspark", "great_expectations", "dbt", "pyarrow"}
