@@ -39,6 +39,8 @@ End an environment with `destroy_env`. What exists: *Test environments* in the m
 KINDS = load_kinds()
 LIVES = ", ".join(f"{name} {kind.lives or 'without end'}" for name, kind in KINDS.items())
 
+_FOLLOWS = {"always": "always follows", "asked": "follows if this is set", "never": "never follows"}
+
 NAME_RULE = "Use lower-case letters, digits and single hyphens, at most 20 characters, such as payments-fix"
 """Airflow tells a refused value its schema, not its description: so the rule stands there, too."""
 
@@ -108,6 +110,13 @@ PARAMS = {
         enum=["destroy", "keep"],
         values_display={"destroy": "destroy: leave nothing", "keep": "keep: quarantined for 24 hours, to look into"},
         description="What becomes of an environment whose provisioning fails.",
+    ),
+    "follow": Param(
+        False,
+        type="boolean",
+        title="Follow new dataset versions",
+        description="Move to each dataset version when it is published; bin/testenv keep says what stays as it is. "
+        + " ".join(f"{name.capitalize()}: {_FOLLOWS[kind.follows]}." for name, kind in KINDS.items()),
     ),
 }
 

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from airflow.models import DAG
 from airflow.models.baseoperator import chain
+from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
 from testenv.datasets.subset import load_tiers
 from testenv_airflow.defaults import INVENTORY, TASKS
+from testenv_airflow.operators.move import FollowersOperator
 from testenv_airflow.operators.refresh import (
     CheckOperator,
     LoadOperator,
@@ -25,7 +27,9 @@ DOC = """
 `check` compares production's schemas with their contracts and stops at any difference, before a row is read. `prepare`
 masks a snapshot into files, one tier within the other, and judges them: leaks, canaries, fidelity. `synthesize`
 makes a tier of rows that are of nobody, `load` the databases that environments are copied from, `publish` moves one
-pointer, `retire` deletes what is old and in no use.
+pointer, `retire` deletes what is old and in no use. Then the environments that follow are moved to the version, in
+order of need, by a run of `move_env` each: one that fails stops no other. What they stood on before is retired by the
+next night's run.
 A run that fails leaves the published version as it was. `TESTENV_REFRESH_SCHEDULE` (cron) says when it starts; without
 it, people do. docs/refresh.md has the whole.
 """
@@ -52,5 +56,19 @@ with DAG(
     ]
     publish = PublishOperator(task_id="publish", task_display_name="publish: move the pointer")
     retire = RetireOperator(task_id="retire", task_display_name="retire: delete what is old")
+    followers = FollowersOperator(task_id="followers", task_display_name="followers: who is to move, in order of need")
+    TriggerDagRunOperator.partial(
+        task_id="move",
+        task_display_name="move environments to the version",
+        trigger_dag_id="move_env",
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=10,
+        max_active_tis_per_dagrun=2,  # and the others in the order of the list
+        map_index_template="{{ task.conf.environment }}",
+        pool="default_pool",  # it does nothing but wait
+        execution_timeout=timedelta(hours=2),
+        retries=0,  # what may be tried again, `move_env` tries itself
+    ).expand(conf=followers.output)
 
-    chain(check, prepare, synthesize, *loads, publish, retire)
+    chain(check, prepare, synthesize, *loads, publish, [retire, followers])

@@ -17,7 +17,7 @@ from testenv.core.dataset import Dataset
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, NotFound, Terminal, TestenvError
 from testenv.core.kinds import Kinds
 from testenv.core.lifecycle import ENDED, USABLE, WAITING, State
-from testenv.core.naming import EnvId
+from testenv.core.naming import EnvId, Names
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
@@ -27,6 +27,10 @@ from testenv.ledger.reader import StepRecord
 
 QUARANTINE = timedelta(hours=24)
 """How long a failed environment is kept for inspection when its request asked for that."""
+
+
+_MAKING = frozenset({State.PROVISIONING, State.MOVING})
+"""States in which the planned parts of an environment are made."""
 
 
 class Connections(Protocol):
@@ -69,6 +73,13 @@ def parse_logical_date(text: str) -> str:
             f"logical_date: {text[:60]!r} is no ISO 8601 date, such as 2026-01-02 or 2026-01-02T03:00Z"
         ) from error
     return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _is_of(environment: Environment, run_id: str) -> bool:
+    """Whether a run is one that works on the environment: while it is moved, that is its mover alone."""
+    if environment.state is State.MOVING:
+        return run_id == environment.moved_by
+    return run_id in (environment.run_id, environment.moved_by)
 
 
 @dataclass(frozen=True)
@@ -123,23 +134,27 @@ class Engine:
         return project_digest(self.source.archive(spec.ref)) != self.datasets.get(spec.dataset).models
 
     def ensure(self, env_id: EnvId, systems: Collection[System], *, run_id: str = "") -> list[Step]:
-        """Apply what is planned for `systems` and not yet applied."""
+        """Apply what is planned for `systems` and not yet applied, of a provision or a move."""
         environment = self._of_run(env_id, run_id)
-        if environment.state is not State.PROVISIONING:
-            raise Conflict(f"{env_id} is {environment.state}: only an admitted environment is provisioned")
+        if environment.state not in _MAKING:
+            raise Conflict(f"{env_id} is {environment.state}: only one that is admitted, or being moved, is made")
         site = self.site(environment.spec)
-        return [
-            self._take(record, partial(self._backend(record).ensure, record.step.resource, site))
-            for record in self._pending(env_id, Action.ENSURE, systems)
-        ]
+        return [self._take(record, partial(self._do, record, site)) for record in self._pending(env_id, None, systems)]
+
+    def _do(self, record: StepRecord, site: Site) -> None:
+        backend, resource = self._backend(record), record.step.resource
+        match record.step.action:
+            case Action.ENSURE:
+                backend.ensure(resource, site)
+            case Action.DESTROY:
+                backend.destroy(resource)
 
     def _of_run(self, env_id: EnvId, run_id: str) -> Environment:
-        """The environment, if `run_id` is empty or asked for it. Raises `Conflict` where its name lives anew."""
+        """The environment, if `run_id` is empty or works on it. Raises `Conflict` where its name lives anew."""
         environment = self.ledger.environment(env_id)
-        if run_id and environment.run_id != run_id:
-            raise Conflict(
-                f"the {env_id} that was asked for by {run_id} has ended; there is one of {environment.run_id}"
-            )
+        if run_id and not _is_of(environment, run_id):
+            holder = environment.moved_by if environment.state is State.MOVING else environment.run_id
+            raise Conflict(f"the {env_id} that was asked for by {run_id} has ended; there is one of {holder}")
         return environment
 
     def verify(self, env_id: EnvId) -> dict[str, int]:
@@ -148,7 +163,7 @@ class Engine:
         Returns what it holds: table, topic or file → number. Raises `Drifted`, `Denied`.
         """
         environment = self.ledger.environment(env_id)
-        if environment.state not in {State.PROVISIONING, *USABLE}:
+        if environment.state not in {*_MAKING, *USABLE}:
             raise Conflict(f"{env_id} is {environment.state}: there is nothing to verify")
         self.ledger.renew(env_id, self.clock())
         site = self.site(environment.spec)
@@ -160,10 +175,11 @@ class Engine:
 
     def drift(self, env_id: EnvId) -> tuple[Step, ...]:
         """The steps that would make the environment what its specification says; empty when it is."""
-        spec = self.ledger.environment(env_id).spec
+        spec, keeping, names = self.ledger.environment(env_id).spec, self.ledger.keeping(env_id), Names(env_id)
         running = {"job", "task"}  # what runs in it is its use, not its shape
         observed = {resource for resource in self.observe(env_id) if resource.kind not in running}
-        return plan(desired(spec, self.datasets.get(spec.dataset, spec.tapes)), observed)
+        wanted = desired(spec, self.datasets.get(spec.dataset, spec.tapes))
+        return plan(keeping.without_topics(wanted, names), keeping.without_topics(observed, names))
 
     def ready(self, env_id: EnvId, *, run_id: str = "") -> Environment:
         """The environment may be used."""
@@ -173,12 +189,15 @@ class Engine:
     def abandon(self, env_id: EnvId, reason: str, *, run_id: str = "") -> State:
         """Provisioning failed: keep the environment for inspection if asked for, else start to destroy it.
 
-        A request that was never admitted ends at once. Returns the state that follows; for a run whose environment has
-        ended, and whose name is another's by now, that it is destroyed.
+        A request that was never admitted ends at once, and one whose move failed is quarantined, to be moved again.
+        Returns the state that follows; for a run whose environment has ended, and whose name is another's by now, that
+        it is destroyed.
         """
         environment, now = self.ledger.environment(env_id), self.clock()
-        if run_id and environment.run_id != run_id:
-            return State.DESTROYED
+        if run_id and not _is_of(environment, run_id):
+            return environment.state if environment.state is State.MOVING else State.DESTROYED
+        if environment.state is State.MOVING:
+            return self.ledger.move(env_id, State.QUARANTINED, f"its move failed: {reason}", now).state
         if environment.state in WAITING:
             return self.ledger.move(env_id, State.REFUSED, reason, now).state
         if environment.state is not State.PROVISIONING:
@@ -261,7 +280,17 @@ class Engine:
         self._require_usable(env_id)
         date = parse_logical_date(logical_date)
         self.ledger.note(env_id, f"runs {dag_id} for {date}", self.clock())
-        return self.orchestrator.start(env_id, ("run", dag_id, date))
+        return self._start(env_id, ("run", dag_id, date))
+
+    def _start(self, env_id: EnvId, command: tuple[str, ...]) -> str:
+        """Start a task, unless a move began meanwhile: that has looked for what runs before there was this."""
+        task = self.orchestrator.start(env_id, command)
+        try:
+            self._require_usable(env_id)
+        except Conflict:
+            self.orchestrator.stop(task)
+            raise
+        return task
 
     def run_status(self, task_id: str) -> TaskStatus:
         """How a task started by `start_run` or `start_serving` stands. Raises `NotFound`."""
@@ -287,7 +316,11 @@ class Engine:
         if serving := self._serving(env_id):
             return serving
         self.ledger.note(env_id, "starts its scheduler and web UI", self.clock())
-        return self.orchestrator.start(env_id, ("serve",))
+        return self._start(env_id, ("serve",))
+
+    def serves(self, env_id: EnvId) -> bool:
+        """Whether its scheduler and web UI run."""
+        return self._serving(env_id) is not None
 
     def stop_serving(self, env_id: EnvId) -> None:
         """Stop the environment's scheduler and web UI; harmless when they do not run."""
@@ -326,7 +359,7 @@ class Engine:
 
     def site(self, spec: EnvironmentSpec) -> Site:
         """What backends may know of the environment."""
-        return Site(spec, self.datasets.get(spec.dataset, spec.tapes), self.vault)
+        return Site(spec, self.datasets.get(spec.dataset, spec.tapes), self.vault, self.ledger.keeping(spec.env_id))
 
     def observe(self, env_id: EnvId | None) -> frozenset[Resource]:
         """What every system has of one environment, or of all."""
@@ -337,10 +370,10 @@ class Engine:
     def _backend(self, record: StepRecord) -> Backend:
         return self.backends[record.step.resource.system]
 
-    def _pending(self, env_id: EnvId, action: Action, systems: Collection[System]) -> list[StepRecord]:
-        """Steps of `systems` that are planned and not applied, in their order."""
-        records = self.ledger.steps(env_id, action)
-        return [each for each in records if each.status != "applied" and each.step.resource.system in systems]
+    def _pending(self, env_id: EnvId, action: Action | None, systems: Collection[System]) -> list[StepRecord]:
+        """Steps of `systems` that are planned and not applied, in the plan's order."""
+        records = sorted(self.ledger.steps(env_id, action), key=lambda each: each.position)
+        return [each for each in records if each.is_pending and each.step.resource.system in systems]
 
     def _take(self, record: StepRecord, do: Callable[[], None]) -> Step:
         """Take one step, written down before and after."""

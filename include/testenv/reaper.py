@@ -108,8 +108,10 @@ class Reaper:
         for finding in found:
             if finding.why is Why.ORPHAN:
                 self._destroy_orphan(finding)
-            elif self.engine.ledger.seize(env_id, self.engine.clock(), lost=finding.why is Why.LOST).state not in ENDED:
-                destroy_wholly(self.engine, env_id)
+            else:
+                state = self.engine.ledger.seize(env_id, self.engine.clock(), lost=finding.why is Why.LOST).state
+                if state is State.DESTROYING:  # neither a request that ended, nor one whose move was cut off
+                    destroy_wholly(self.engine, env_id)
         return found
 
     def _destroy_orphan(self, finding: Finding) -> None:
@@ -144,7 +146,8 @@ class Reaper:
 
     def _is_dead(self, name: str) -> bool:
         try:
-            return self.engine.ledger.environment(EnvId(name)).state is not State.PROVISIONING
+            state = self.engine.ledger.environment(EnvId(name)).state
+            return state not in (State.PROVISIONING, State.MOVING)
         except InvalidName:
             return False  # not ours
         except NotFound:

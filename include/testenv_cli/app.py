@@ -45,6 +45,7 @@ def up(
     tapes: Annotated[str, typer.Option(help="Tape set to fill topics from.", show_default="the dataset's")] = "",
     ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
     on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",
+    follow: Annotated[bool, typer.Option("--follow", help="Move to each new dataset version.")] = False,
     timeout: Timeout = 900,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -59,6 +60,7 @@ def up(
         "tapes": tapes or None,
         "ttl_hours": ttl_hours,
         "on_failure": on_failure,
+        "follow": follow,
     }
     found = runs.provision(plane(), conf, wait=not no_wait, timeout=timeout)
     if as_json:
@@ -106,6 +108,39 @@ def extend(env: Env, hours: Annotated[int, typer.Argument(min=1, help="Hours to 
         printing.print_json(found)
     else:
         printing.out.print(f"{env} now lives until {found['expires_at'][:16].replace('T', ' ')} UTC.")
+
+
+@app.command()
+def move(
+    env: Env,
+    dataset: Annotated[str, typer.Option(help="Dataset version.")] = "latest",
+    timeout: Timeout = 5400,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Move an environment to another dataset version. What runs in it is waited for; what is kept stays."""
+    ended = runs.act(plane(), "move_env", env, {"dataset": dataset}, wait=not no_wait, timeout=timeout)
+    _tell(ended, as_json, ended["note"] or f"is being moved to {dataset}")
+
+
+@app.command()
+def keep(
+    env: Env,
+    things: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="THING…", help="snowflake:SCHEMA.TABLE, postgres:TABLE, kafka:TOPIC or s3:landing/PATH."
+        ),
+    ] = None,
+    forget: Annotated[bool, typer.Option("--forget", help="Keep them no longer.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Mark what a move to another dataset version leaves as it is; without THING, show what is marked."""
+    kept = plane().keep(env, things, forget=forget) if things else plane().environment(env)["kept"]
+    if as_json:
+        printing.print_json({"environment": env, "kept": kept})
+    else:
+        _say(f"{env} keeps {', '.join(kept) or 'nothing'}.")
 
 
 @app.command()
@@ -252,7 +287,11 @@ def _tell(ended: dict[str, Any], as_json: bool, words: str) -> None:
     if as_json:
         printing.print_json(ended)
     else:
-        printing.out.print(f"{ended['environment']}: {words}", soft_wrap=True, markup=False, highlight=False)
+        _say(f"{ended['environment']}: {words}")
+
+
+def _say(words: str) -> None:
+    printing.out.print(words, soft_wrap=True, markup=False, highlight=False)
 
 
 def _user() -> str:

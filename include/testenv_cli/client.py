@@ -42,6 +42,11 @@ class ControlPlane:
     def extend(self, env_id: str, hours: int) -> dict[str, Any]:
         return self._post(f"/testenv/api/v1/environments/{quote(env_id, safe='')}/extend", {"hours": hours})
 
+    def keep(self, env_id: str, things: list[str], *, forget: bool) -> list[str]:
+        """Mark things as kept over a move, or no longer; returns all that is kept."""
+        body = {"forget" if forget else "keep": things}
+        return list(self._post(f"/testenv/api/v1/environments/{quote(env_id, safe='')}/keep", body)["kept"])
+
     def connect(self, env_id: str) -> dict[str, dict[str, str]]:
         """Part → setting → value, credentials included."""
         return dict(self._get(f"/testenv/api/v1/environments/{quote(env_id, safe='')}/connect")["connections"])

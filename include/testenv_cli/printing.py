@@ -57,7 +57,8 @@ def print_environment(one: dict[str, Any]) -> None:
         "kind": one["kind"],
         "owner": one["owner"],
         "code": one["ref"],
-        "dataset": one["dataset"],
+        "dataset": f"{one['dataset']}, and follows new versions" if one["follows"] else one["dataset"],
+        "kept": ", ".join(one["kept"]),
         "ready in": f"{one['ready_in_seconds']} s" if one["ready_in_seconds"] is not None else "",
         "expires in": "" if one["ended_at"] else remaining(one["expires_at"], datetime.now(UTC)),
         "reason": one["reason"] or "",
@@ -72,7 +73,7 @@ def print_environment(one: dict[str, Any]) -> None:
     for event in one["events"]:
         out.print(f"  [dim]{event['at'][:19].replace('T', ' ')}[/] {event['state']:<12} {event['text']}")
     for step in one["steps"]:
-        if step["status"] != "applied":
+        if step["status"] not in ("applied", "void"):
             error = f": {step['error']}" if step["error"] else ""
             out.print(f"  {step['status']:<8} {step['action']} {step['system']} {step['kind']} {step['name']}{error}")
     if one["state"] == "ready":
@@ -107,12 +108,13 @@ def print_datasets(found: list[dict[str, Any]]) -> None:
         out.print("There is no dataset version. `make up` publishes the seed data.")
         return
     view = Table(box=None, padding=(0, 1))
-    for heading in ("version", "", "rows", "records", "files", "environments"):
+    for heading in ("version", "", "rows", "records", "files", "age", "stale", "environments"):
         view.add_column(heading, no_wrap=heading == "version")
     for one in found:
         published = "[green]published[/]" if one["published"] else ""
         amounts = (f"{one[name]:,}" for name in ("rows", "records", "files"))
-        view.add_row(one["version"], published, *amounts, ", ".join(one["environments"]))
+        stale = f"{len(one['stale'])} contracts" if one["stale"] else ""
+        view.add_row(one["version"], published, *amounts, one["age"] or "", stale, ", ".join(one["environments"]))
     out.print(view)
 
 
@@ -131,6 +133,9 @@ def print_dataset(one: dict[str, Any]) -> None:
     out.print(view)
     if manifest["about"]:
         out.print(manifest["about"], markup=False)
+    if one["stale"]:
+        age = f"{one['age']} old" if one["age"] else "of no snapshot of production"
+        out.print(f"It is {age}: too old for {', '.join(one['stale'])}.")
     if one["environments"]:
         out.print(f"Environments: {', '.join(one['environments'])}")
 

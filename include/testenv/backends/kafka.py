@@ -94,11 +94,17 @@ class KafkaBackend:
         if not login:
             raise Drifted(f"{site.spec.env_id} has no Kafka credentials. Heal it, or destroy and provision anew")
         admin = KafkaAdmin(self._config.kafka, login["user"], login["password"])
-        expected = {topic.name: topic.records for topic in site.dataset.topics}
-        found = admin.counts({site.names.topic(topic.name): topic.partitions for topic in site.dataset.topics})
+        expected = site.keeping.others(self.system, {topic.name: topic.records for topic in site.dataset.topics})
+        topics = [topic for topic in site.dataset.topics if topic.name in expected]
+        found = admin.counts({site.names.topic(topic.name): topic.partitions for topic in topics})
         counts = {name.removeprefix(site.names.topic_prefix): number for name, number in found.items()}
         require_counts(f"Kafka {site.names.topic_prefix}*", counts, expected)
         return {f"kafka.{name}": number for name, number in counts.items()}
+
+    @kafka_errors()
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        """Whether the environment has the topic."""
+        return Names(env_id).topic(name) in self._admin.topics()
 
     # ---------------------------------------------------------------- user and rights
 

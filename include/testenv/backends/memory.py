@@ -15,17 +15,19 @@ from testenv.core.resources import Resource, System
 class MemoryBackend:
     """One system. `faults` maps a resource's name to the error that the next change to it raises, once.
 
-    `on_change` is called in the middle of each change.
+    `on_change` is called in the middle of each change. `things` are what can be kept of an environment.
     """
 
     system: System
     resources: set[Resource] = field(default_factory=set)
     faults: dict[str, TestenvError] = field(default_factory=dict)
     on_change: Callable[[], None] | None = None
+    things: set[str] = field(default_factory=set)
 
     def ensure(self, resource: Resource, site: Site) -> None:
         require_owned(resource.name)
         self._fail_if_asked(resource)
+        self.resources.discard(resource)  # it may be made from something else by now
         self.resources.add(resource)
 
     def observe(self, env_id: EnvId | None = None) -> frozenset[Resource]:
@@ -39,6 +41,9 @@ class MemoryBackend:
 
     def probe(self, site: Site) -> Mapping[str, int]:
         return {resource.name: 1 for resource in self.observe(site.spec.env_id)}
+
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        return name in self.things
 
     def _fail_if_asked(self, resource: Resource) -> None:
         if self.on_change:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from testenv.backends.errors import postgres_errors
 from testenv.backends.guards import require_counts, require_derived
+from testenv.backends.postgres_kept import carry, has_table, running
 from testenv.backends.postgres_server import HAND_OVER, Server, execute, query
 from testenv.backends.protocol import Credentials, Site, Vault
 from testenv.backends.waiting import wait_until
@@ -25,7 +26,7 @@ TEMPLATE_SECONDS = 60
 
 _DERIVED = {
     "role": lambda names, name: name == names.postgres_role,
-    "database": lambda names, name: name in (names.postgres_source, names.postgres_airflow),
+    "database": lambda names, name: name in (names.postgres_source, names.postgres_beside, names.postgres_airflow),
 }
 
 
@@ -33,7 +34,7 @@ class PostgresBackend:
     """Kinds: `role`, and `database` (setting `template`).
 
     A database's comment, JSON of `env` and `template`, is written last: without it the copy is not whole and is made
-    anew.
+    anew. A database beside is the template's copy with what is kept of the environment's own, whose name it takes.
     """
 
     system = System.POSTGRES
@@ -48,6 +49,8 @@ class PostgresBackend:
         with self._server.control() as connection, _one_at_a_time(connection, resource.name):
             if resource.kind == "role":
                 _ensure_role(connection, names, self._vault.credentials(names.env_id, self.system))
+            elif resource.name == names.postgres_beside:
+                self._ensure_beside(connection, names, resource, site)
             else:
                 self._ensure_database(connection, names, resource)
 
@@ -84,21 +87,49 @@ class PostgresBackend:
 
     def _ensure_database(self, connection: Connection, names: Names, resource: Resource) -> None:
         template, name = resource.setting["template"], resource.name
-        there = query(
-            connection,
-            "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s",
-            name,
-        )
-        mark = {"env": str(names.env_id), "template": template}
-        if not there or dict(_made_from(there[0][0])).get("template") != template:
-            _drop_database(connection, name)
-            copy_template(connection, template, name, names.postgres_role)
-            _close_to_others(connection, name, names.postgres_role)
-            with self._server.control(name) as inside:
-                execute(inside, HAND_OVER, role=names.postgres_role)
-            execute(connection, "COMMENT ON DATABASE {} IS %(mark)s", name, mark=json.dumps(mark, sort_keys=True))
-        else:
-            _close_to_others(connection, name, names.postgres_role)
+        made_from = _templates(connection, name, names.postgres_beside)
+        if made_from.get(name) != template:
+            if name == names.postgres_source and made_from.get(names.postgres_beside) == template:
+                _take_place(connection, names)
+            else:
+                self._make(connection, names, name, template)
+        _close_to_others(connection, name, names.postgres_role)
+
+    def _ensure_beside(self, connection: Connection, names: Names, resource: Resource, site: Site) -> None:
+        """A copy of the template with what is kept, for nobody to enter yet; nothing where that is done already."""
+        template, source, beside = resource.setting["template"], names.postgres_source, names.postgres_beside
+        made_from = _templates(connection, source, beside)
+        if template in (made_from.get(source), made_from.get(beside)):
+            return
+        if source not in made_from and made_from.get(beside):  # an earlier move ended before it had its name
+            _take_place(connection, names)
+        self._make(connection, names, beside, template, site.keeping.of(self.system))
+
+    def _make(self, connection: Connection, names: Names, name: str, template: str, kept: Sequence[str] = ()) -> None:
+        _drop_database(connection, name)
+        copy_template(connection, template, name, names.postgres_role)
+        _close_to_others(connection, name, names.postgres_role)
+        with self._server.control(name) as inside:
+            if kept and _templates(connection, names.postgres_source):
+                with self._server.control(names.postgres_source) as old:
+                    carry(old, inside, kept)
+            execute(inside, HAND_OVER, role=names.postgres_role)
+        mark = json.dumps({"env": str(names.env_id), "template": template}, sort_keys=True)
+        execute(connection, "COMMENT ON DATABASE {} IS %(mark)s", name, mark=mark)
+
+    # ---------------------------------------------------------------- what is in it
+
+    @postgres_errors()
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        """Whether the source database has the table."""
+        with self._server.control(Names(env_id).postgres_source) as inside:
+            return has_table(inside, name)
+
+    @postgres_errors()
+    def dag_runs(self, env_id: EnvId) -> list[str]:
+        """DAG runs that the environment's own Airflow has at work."""
+        with self._server.control(Names(env_id).postgres_airflow) as inside:
+            return [f"{dag_id} ({run_id})" for dag_id, run_id in running(inside)]
 
 
 def copy_template(connection: Connection, template: str, name: str, owner: str) -> None:
@@ -130,6 +161,22 @@ def copy_template(connection: Connection, template: str, name: str, owner: str) 
         if refused:
             raise Busy(f"{error}: {refused[-1]}. It will be tried again") from error
         raise
+
+
+def _templates(connection: Connection, *names: str) -> dict[str, str]:
+    """What each database that is there was copied from; empty where it is not whole."""
+    statement = "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = ANY(%s)"
+    rows = query(connection, statement, list(names))
+    return {name: dict(_made_from(comment)).get("template", "") for name, comment in rows}
+
+
+def _take_place(connection: Connection, names: Names) -> None:
+    """Let the database beside, which is whole, be the environment's own. Killed in the middle, it is done again."""
+    execute(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", names.postgres_beside)
+    terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+    query(connection, terminate, names.postgres_beside)  # a renaming waits for nobody
+    _drop_database(connection, names.postgres_source)
+    execute(connection, "ALTER DATABASE {} RENAME TO {}", names.postgres_beside, names.postgres_source)
 
 
 def _ensure_role(connection: Connection, names: Names, login: Credentials) -> None:
@@ -172,12 +219,13 @@ def _drop_database(connection: Connection, name: str) -> None:
 def _count(connection: Connection, site: Site) -> dict[str, int]:
     from psycopg2 import sql
 
-    tables, counts = sorted(site.dataset.postgres), {}
+    tables, counts = sorted(site.keeping.others(System.POSTGRES, site.dataset.postgres)), {}
     for table in tables:
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table.split("."))))
             counts[table] = cursor.fetchone()[0]
-    require_counts(f"Postgres {site.names.postgres_source}", counts, site.dataset.postgres)
+    expected = site.keeping.others(System.POSTGRES, site.dataset.postgres)
+    require_counts(f"Postgres {site.names.postgres_source}", counts, expected)
     return {f"postgres.{table}": number for table, number in counts.items()}
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from testenv.core.dataset import Dataset
+from testenv.core.kept import Keeping
 from testenv.core.naming import EnvId, Names
 from testenv.core.resources import Resource, System
 from testenv.core.spec import EnvironmentSpec
@@ -42,6 +43,7 @@ class Site:
     spec: EnvironmentSpec
     dataset: Dataset
     vault: Vault
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def names(self) -> Names:
@@ -96,5 +98,13 @@ class Backend(Protocol):
     def probe(self, site: Site) -> Mapping[str, int]:
         """Log in as the environment and count what it holds: table, topic or file → number.
 
-        Raises `Denied` where the system refuses, `Drifted` where the counts differ from the dataset's.
+        Raises `Denied` where the system refuses, `Drifted` where the counts differ from the dataset's. What is kept
+        (`site.keeping`) is no longer the dataset's, and not compared.
         """
+
+
+class Keeper(Protocol):
+    """A backend of a system in which things can be kept over a move: Snowflake, Postgres, Kafka, S3."""
+
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        """Whether the environment has what `core.kept.Kept` names so."""

@@ -75,8 +75,9 @@ class S3Backend:
         session = Access(self._config, site.vault).session(site.names)
         s3 = session_client("s3", self._config, session)
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=site.names.prefix + "landing/")
-        found = sum(page["KeyCount"] for page in pages)
-        expected = len(_landing_files(site))
+        paths = [e["Key"].removeprefix(site.names.prefix) for page in pages for e in page.get("Contents", [])]
+        found = len([path for path in paths if not _is_kept(site, path)])
+        expected = len([path for path in _landing_files(site) if not _is_kept(site, path)])
         if found != expected:
             raise Drifted(
                 f"s3://{self._bucket}/{site.names.prefix}landing/ has {found} objects, the dataset "
@@ -84,13 +85,24 @@ class S3Backend:
             )
         return {"s3.landing": found}
 
+    @translate
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        """Whether the environment has the object, or any below the folder."""
+        key = Names(env_id).prefix + name
+        found = (found for found, _ in self._objects(key))
+        return any(each == key or name.endswith("/") for each in found)
+
     # ---------------------------------------------------------------- landing
 
     def _copy_landing(self, names: Names, site: Site) -> None:
-        """Make `landing/` hold the dataset's files and nothing else; what is there and right stays as it is."""
-        present = {key.removeprefix(names.prefix): etag for key, etag in self._objects(names.prefix + "landing/")}
+        """Make `landing/` hold the dataset's files and nothing else; what is there and right stays as it is.
+
+        What is kept and there is nobody's business.
+        """
+        there = {key.removeprefix(names.prefix): etag for key, etag in self._objects(names.prefix + "landing/")}
+        present = {path: etag for path, etag in there.items() if not _is_kept(site, path)}
         marker = self._read_landing_marker(names)
-        wanted, version = _landing_files(site), site.dataset.version
+        wanted, version = _landing_files(site) - (there.keys() - present.keys()), site.dataset.version
         kept = marker.get("objects", {}) if marker.get("dataset") == version else {}
         right = {path: etag for path, etag in present.items() if path in wanted and kept.get(path) == etag}
         if marker and right.keys() == wanted == present.keys() and marker["dataset"] == version:
@@ -191,6 +203,10 @@ def _marker(names: Names) -> str:
 
 def _landing_marker(names: Names) -> str:
     return names.prefix + ".testenv-landing"
+
+
+def _is_kept(site: Site, path: str) -> bool:
+    return site.keeping.has(System.S3, path)
 
 
 def _landing_files(site: Site) -> set[str]:

@@ -6,13 +6,13 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from testenv.backends.errors import snowflake_errors
-from testenv.backends.guards import require_counts, require_derived
+from testenv.backends.guards import Derived, require_counts, require_derived
 from testenv.backends.protocol import Credentials, Site, Vault
 from testenv.backends.secrets import public_key
 from testenv.config import Config
@@ -31,10 +31,10 @@ IDLE_SECONDS = 60
 
 _IDENTIFIER = re.compile(r"[A-Z_][A-Z0-9_]{0,254}")
 
-_DERIVED = {
+_DERIVED: Derived = {
     "role": lambda names, name: name == names.snowflake_role,
     "user": lambda names, name: name == names.snowflake_user,
-    "database": lambda names, name: name == names.snowflake_database,
+    "database": lambda names, name: name in (names.snowflake_database, names.snowflake_beside),
 }
 
 
@@ -43,6 +43,7 @@ class SnowflakeBackend:
 
     A database's comment, JSON of `env` and `clone`, is written last: without it the clone is not whole and is made
     anew. The database stays the control plane's, so that it can drop it; all inside belongs to the environment's role.
+    A database beside is a clone with what is kept of the environment's own in it, which is then made a clone of that.
     """
 
     system = System.SNOWFLAKE
@@ -63,11 +64,19 @@ class SnowflakeBackend:
                 case "user":
                     login = self._vault.credentials(names.env_id, self.system)
                     statements = _user(names, site, public_key(login["private_key"]))
+                case _ if resource.name == names.snowflake_beside:
+                    kept = site.keeping.of(self.system)
+                    with self._as_owner(connection, names):
+                        for statement in _beside(connection, names, resource.setting["clone"], kept):
+                            run(connection, statement)
+                    return
                 case _:
-                    if _clone_of(connection, names) == resource.setting["clone"]:
+                    golden, marks = resource.setting["clone"], _marks(connection, names)
+                    if marks.get(names.snowflake_database, {}).get("clone") == golden:
                         return
-                    golden = resource.setting["clone"]
-                    run(connection, f"CREATE OR REPLACE TRANSIENT DATABASE {_clone(names, golden)}")
+                    carried = marks.get(names.snowflake_beside, {}).get("beside") == golden
+                    source = names.snowflake_beside if carried else golden
+                    run(connection, _clone(names.snowflake_database, source))
                     statements = chain(_own_views(connection, names, golden), self._database(names, golden))
             for statement in statements:
                 run(connection, statement)
@@ -98,12 +107,29 @@ class SnowflakeBackend:
         login = self._vault.find(site.spec.env_id, self.system)
         if not login:
             raise Drifted(f"{site.spec.env_id} has no Snowflake credentials. Heal it, or destroy and provision anew")
-        names, expected = site.names, site.dataset.snowflake
+        names, expected = site.names, site.keeping.others(self.system, site.dataset.snowflake)
         where = {"role": names.snowflake_role, "warehouse": site.spec.warehouse, "database": names.snowflake_database}
         with self._account.connect(login, str(names.env_id), **where) as connection:
             counts = count_rows(connection, names.snowflake_database, expected)
         require_counts(f"Snowflake {names.snowflake_database}", counts, expected)
         return {f"snowflake.{table}": number for table, number in counts.items()}
+
+    @snowflake_errors()
+    def holds(self, env_id: EnvId, name: str) -> bool:
+        """Whether the database has the table `SCHEMA.TABLE`."""
+        names = Names(env_id)
+        with self._account.control(str(env_id)) as connection, self._as_owner(connection, names):
+            return _has_table(connection, names.snowflake_database, name)
+
+    @contextmanager
+    def _as_owner(self, connection: SnowflakeConnection, names: Names) -> Iterator[None]:
+        """Let the control plane see and read what belongs to the environment's role, which it does not by itself."""
+        role, control = identifier(names.snowflake_role), identifier(self._config.snowflake.role)
+        run(connection, f"GRANT ROLE {role} TO ROLE {control}")
+        try:
+            yield
+        finally:
+            run(connection, f"REVOKE ROLE {role} FROM ROLE {control}")
 
     def _database(self, names: Names, golden: str) -> Iterator[str]:
         database, role = identifier(names.snowflake_database), identifier(names.snowflake_role)
@@ -243,8 +269,40 @@ def _user(names: Names, site: Site, key: str) -> Iterator[str]:
     yield f"GRANT ROLE {role} TO USER {user}"
 
 
-def _clone(names: Names, golden: str) -> str:
-    return f"{identifier(names.snowflake_database)} CLONE {identifier(golden)} DATA_RETENTION_TIME_IN_DAYS = 0"
+def _clone(name: str, source: str) -> str:
+    return (
+        f"CREATE OR REPLACE TRANSIENT DATABASE {identifier(name)} CLONE {identifier(source)} "
+        "DATA_RETENTION_TIME_IN_DAYS = 0"
+    )
+
+
+def _beside(connection: SnowflakeConnection, names: Names, golden: str, kept: Sequence[str]) -> Iterator[str]:
+    """A clone of the golden database with the environment's kept tables in the place of its own.
+
+    It is marked otherwise than an environment's database, as a clone may have the mark of what it was cloned from.
+    Until then the environment's database is as it was, so that it can be done again from the beginning.
+    """
+    database, beside = names.snowflake_database, names.snowflake_beside
+    marks = _marks(connection, names)
+    if marks.get(database, {}).get("clone") == golden or marks.get(beside, {}).get("beside") == golden:
+        return
+    mark = {"env": str(names.env_id)}
+    yield _clone(beside, golden)
+    yield f"COMMENT ON DATABASE {identifier(beside)} IS {literal(json.dumps(mark))}"
+    for table in kept:
+        schema, name = table.split(".")
+        if database not in marks or not _has_table(connection, database, table):
+            continue  # it was kept, and its owner has dropped it since
+        yield f"CREATE SCHEMA IF NOT EXISTS {identifier(beside, schema)}"
+        copy, source = identifier(beside, schema, name), identifier(database, schema, name)
+        yield f"CREATE OR REPLACE TRANSIENT TABLE {copy} CLONE {source}"
+    yield f"COMMENT ON DATABASE {identifier(beside)} IS {literal(json.dumps(mark | {'beside': golden}))}"
+
+
+def _has_table(connection: SnowflakeConnection, database: str, table: str) -> bool:
+    schema, name = table.split(".")
+    statement = f"SHOW TABLES LIKE {_like(name)} IN DATABASE {identifier(database)}"
+    return any((row["schema_name"], row["name"]) == (schema, name) for row in run(connection, statement))
 
 
 def _own_views(connection: SnowflakeConnection, names: Names, golden: str) -> Iterator[str]:
@@ -256,19 +314,25 @@ def _own_views(connection: SnowflakeConnection, names: Names, golden: str) -> It
             yield re.sub(r"^\s*create\s+(or\s+replace\s+)?", "CREATE OR REPLACE ", text, flags=re.IGNORECASE)
 
 
-def _clone_of(connection: SnowflakeConnection, names: Names) -> str:
-    """What the environment's database was cloned from; empty if it is not there or not whole."""
+def _marks(connection: SnowflakeConnection, names: Names) -> dict[str, dict[str, str]]:
+    """What the comments of the environment's databases say, of those that are there."""
+    own = (names.snowflake_database, names.snowflake_beside)
     rows = run(connection, f"SHOW DATABASES LIKE {_like(names.snowflake_database)}")
-    marks = [dict(_made_from(row["comment"])) for row in rows if row["name"] == names.snowflake_database]
-    return marks[0].get("clone", "") if marks else ""
+    return {row["name"]: _mark_in(row["comment"]) for row in rows if row["name"] in own}
 
 
-def _made_from(comment: str | None) -> tuple[tuple[str, str], ...]:
+def _mark_in(comment: str | None) -> dict[str, str]:
     try:
         mark = json.loads(comment or "{}")
     except json.JSONDecodeError:
-        return ()
-    return (("clone", str(mark["clone"])),) if isinstance(mark, dict) and "clone" in mark else ()
+        return {}
+    return {key: str(value) for key, value in mark.items()} if isinstance(mark, dict) else {}
+
+
+def _made_from(comment: str | None) -> tuple[tuple[str, str], ...]:
+    """The setting `clone`; nothing where a database is not whole."""
+    clone = _mark_in(comment).get("clone")
+    return (("clone", clone),) if clone else ()
 
 
 def _like(prefix: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,6 +30,7 @@ class Dataset(BaseModel):
     `files` maps a path below the version's prefix (`landing/…`, `kafka/TOPIC.jsonl`) to its SHA-256; `postgres` and
     `snowflake` map a table to its number of rows in the golden database. `models` is the digest of the dbt project
     whose models the golden database has; empty if it has none. `about` says what cannot be seen in the numbers.
+    `snapshot` is when production was looked at: the seed, made by hand, has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +42,7 @@ class Dataset(BaseModel):
     topics: tuple[Topic, ...]
     models: str = ""
     about: str = ""
+    snapshot: datetime | None = None
 
     def topic(self, name: str) -> Topic:
         return next(topic for topic in self.topics if topic.name == name)

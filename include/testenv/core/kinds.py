@@ -14,7 +14,10 @@ from testenv.core.naming import KIND_PREFIXES
 
 
 class Kind(BaseModel):
-    """One kind of environment. `lives` and `extendable_to` are hours from creation; `None` means no end."""
+    """One kind of environment. `lives` and `extendable_to` are hours from creation; `None` means no end.
+
+    `follows` says whether its environments move to each new dataset version: `asked` leaves it to the request.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,6 +27,7 @@ class Kind(BaseModel):
     extendable_to: int | None = Field(ge=1)
     over_quota: Literal["queue", "refuse"]
     dataset_tier: str
+    follows: Literal["always", "asked", "never"]
     warehouse: str = Field(pattern=r"^TE_WH_[A-Z0-9_]+$")
 
     def expires(self, created: datetime, ttl_hours: int | None) -> datetime | None:

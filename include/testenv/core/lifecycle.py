@@ -14,19 +14,20 @@ class State(StrEnum):
     QUEUED = "queued"
     PROVISIONING = "provisioning"
     READY = "ready"
+    MOVING = "moving"
     QUARANTINED = "quarantined"
     DESTROYING = "destroying"
     DESTROYED = "destroyed"
     REFUSED = "refused"
 
 
-HOLDING = frozenset({State.PROVISIONING, State.READY, State.QUARANTINED, State.DESTROYING})
+HOLDING = frozenset({State.PROVISIONING, State.READY, State.MOVING, State.QUARANTINED, State.DESTROYING})
 """States in which an environment holds a place of its kind's quota, because its parts may exist."""
 
 WAITING = frozenset({State.REQUESTED, State.QUEUED})
 """States before admission, in which nothing of an environment exists."""
 
-WORKING = frozenset({State.PROVISIONING, State.DESTROYING})
+WORKING = frozenset({State.PROVISIONING, State.MOVING, State.DESTROYING})
 """States in which someone must be at work on an environment, and gives a sign of life by renewing its lease."""
 
 USABLE = frozenset({State.READY, State.QUARANTINED})
@@ -39,8 +40,9 @@ _NEXT: dict[State, frozenset[State]] = {
     State.REQUESTED: frozenset({State.QUEUED, State.PROVISIONING, State.REFUSED, State.DESTROYED}),
     State.QUEUED: frozenset({State.PROVISIONING, State.REFUSED, State.DESTROYED}),
     State.PROVISIONING: frozenset({State.READY, State.QUARANTINED, State.DESTROYING}),
-    State.READY: frozenset({State.DESTROYING}),
-    State.QUARANTINED: frozenset({State.DESTROYING}),
+    State.READY: frozenset({State.MOVING, State.DESTROYING}),
+    State.MOVING: frozenset({State.READY, State.QUARANTINED, State.DESTROYING}),
+    State.QUARANTINED: frozenset({State.MOVING, State.DESTROYING}),
     State.DESTROYING: frozenset({State.DESTROYED}),
     State.DESTROYED: frozenset(),
     State.REFUSED: frozenset(),

@@ -19,7 +19,7 @@ KIND_PREFIXES = {"ci": "ci", "sandbox": "sbx", "integration": "int"}
 MAX_LENGTH = 24
 GRAMMAR = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _ID = re.compile(rf"({'|'.join(KIND_PREFIXES.values())})(-[a-z0-9]+)+")
-_RESERVED_ENDINGS = ("src", "airflow", "rw")
+_RESERVED_ENDINGS = ("src", "airflow", "rw", "beside")
 """Last words that would make one environment's name another's: the databases of `sbx-a` end in `_src`, `_airflow`."""
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -89,6 +89,11 @@ class Names:
         return f"TE_{self._snake.upper()}"
 
     @property
+    def snowflake_beside(self) -> str:
+        """Database that a move makes beside the environment's own, to put what is kept into."""
+        return f"{self.snowflake_database}_BESIDE"
+
+    @property
     def snowflake_role(self) -> str:
         return f"{self.snowflake_database}_RW"
 
@@ -104,6 +109,11 @@ class Names:
     @property
     def postgres_source(self) -> str:
         return f"te_{self._snake}_src"
+
+    @property
+    def postgres_beside(self) -> str:
+        """Database that a move makes beside `postgres_source`, and that takes its name."""
+        return f"te_{self._snake}_beside"
 
     @property
     def postgres_airflow(self) -> str:
@@ -156,8 +166,8 @@ class Names:
 
 
 _FORMS = (
-    re.compile(r"TE_(?P<snake>[A-Z0-9_]+?)(_RW)?"),
-    re.compile(r"te_(?P<snake>[a-z0-9_]+?)(_src|_airflow)?"),
+    re.compile(r"TE_(?P<snake>[A-Z0-9_]+?)(_RW|_BESIDE)?"),
+    re.compile(r"te_(?P<snake>[a-z0-9_]+?)(_src|_airflow|_beside)?"),
     re.compile(r"(env|artifacts)/(?P<id>[a-z0-9-]+)/.*", re.S),
     re.compile(r"/testenv/(?P<id>[a-z0-9-]+)/.*", re.S),
     re.compile(r"te\.(?P<id>[a-z0-9-]+)\..*", re.S),

@@ -24,13 +24,14 @@ class Why(StrEnum):
     STUCK = "stuck"
     LAPSED = "lapsed"
     LOST = "lost"
+    CUT = "cut off"
     ORPHAN = "orphan"
     DRIFTED = "drifted"
     FOREIGN = "not ours"
 
 
-ENDS = frozenset({Why.EXPIRED, Why.STUCK, Why.LAPSED, Why.LOST, Why.ORPHAN})
-"""What is ended; the others are told and left alone."""
+ENDS = frozenset({Why.EXPIRED, Why.STUCK, Why.LAPSED, Why.LOST, Why.CUT, Why.ORPHAN})
+"""What is ended, of a move that was cut off the move alone; the others are told and left alone."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def overdue(life: Life, now: datetime) -> tuple[Why, str] | None:
     if life.lease_until is None or life.lease_until > now:
         return None
     silent = f"who worked on it has given no sign of life, and its lease ended at {life.lease_until:%Y-%m-%d %H:%M} UTC"
+    if life.state is State.MOVING:  # its owner may have marked things as kept: it is not destroyed
+        return Why.CUT, f"{silent}: its move to another dataset version is to be done again"
     if life.state in WORKING:
         return Why.STUCK, f"it is {life.state}, {silent}"
     return (Why.LAPSED, silent.replace("worked on", "asked for")) if life.state in WAITING else None

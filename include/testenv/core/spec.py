@@ -43,6 +43,7 @@ class Request(BaseModel):
     tapes: str | None = Field(None, max_length=40)
     ttl_hours: int | None = Field(None, ge=1)
     on_failure: OnFailure = OnFailure.DESTROY
+    follow: bool = False
 
 
 class EnvironmentSpec(BaseModel):
@@ -60,6 +61,7 @@ class EnvironmentSpec(BaseModel):
     warehouse: str
     tapes: str = ""
     """The tape set that topics are filled from; empty: from the dataset."""
+    follow: bool = False
 
 
 def parse_request(conf: Mapping[str, Any]) -> Request:
@@ -91,6 +93,11 @@ def specify(
             f"ttl_hours: a {request.kind} environment lives {kind.lives} hours at most, got {request.ttl_hours}. "
             "Ask for less, and extend it when it is needed longer"
         )
+    if request.follow and kind.follows == "never":
+        raise Invalid(
+            f"follow: a {request.kind} environment stays on its dataset version, so that its verdict is of one; got "
+            "true. Ask for a sandbox, or leave it out"
+        )
     if request.owner and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._@+-]*", request.owner):
         raise Invalid(f"owner: {shown(request.owner)} has characters other than letters, digits, space and . _ @ + -")
     return EnvironmentSpec(
@@ -103,4 +110,5 @@ def specify(
         on_failure=request.on_failure,
         warehouse=kind.warehouse,
         tapes=tapes,
+        follow=request.follow or kind.follows == "always",
     )

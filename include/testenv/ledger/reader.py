@@ -15,12 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from testenv.core.admission import Holder, Waiting, turn
 from testenv.core.errors import Busy, Failed, NotFound, Unavailable
+from testenv.core.kept import Keeping, Kept
 from testenv.core.kinds import Kinds
 from testenv.core.lifecycle import ENDED, HOLDING, WAITING, State
 from testenv.core.naming import EnvId
 from testenv.core.resources import Action, Resource, Step, System
 from testenv.core.spec import EnvironmentSpec
-from testenv.ledger.tables import environments, events, steps
+from testenv.ledger.tables import environments, events, kept, steps
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 30
@@ -49,17 +50,27 @@ class Environment:
     ended_at: datetime | None
     reason: str | None
     lease_until: datetime | None = None
+    moved_by: str | None = None
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step and how it went: `status` is planned, applied or failed."""
+    """A step and how it went: `status` is planned, applied or failed, or void where a later plan has no use for it.
+
+    `position` is its place in the plan it was last part of.
+    """
 
     id: int
     step: Step
     status: str
     attempts: int
     error: str | None
+    position: int = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it is still to be applied."""
+        return self.status in ("planned", "failed")
 
 
 class LedgerReader:
@@ -151,6 +162,12 @@ class LedgerReader:
         with self._transaction() as connection:
             return _steps(connection, _newest(connection, env_id).life, action, system)
 
+    def keeping(self, env_id: EnvId) -> Keeping:
+        """What is kept of the newest life of `env_id`."""
+        with self._transaction() as connection:
+            query = select(kept.c.thing).where(kept.c.life == _newest(connection, env_id).life)
+            return Keeping(frozenset(map(Kept.parse, connection.execute(query).scalars())))
+
     def events(self, env_id: EnvId) -> list[tuple[datetime, str, str]]:
         """What happened in the newest life of `env_id`: time, state, words."""
         with self._transaction() as connection:
@@ -203,6 +220,7 @@ def _environment(row: Any) -> Environment:
         ended_at=row["ended_at"],
         reason=row["reason"],
         lease_until=row["lease_until"],
+        moved_by=row["moved_by"],
     )
 
 
@@ -253,6 +271,7 @@ def _steps(connection: Connection, life: int, action: Action | None, system: Sys
             status=row["status"],
             attempts=row["attempts"],
             error=row["error"],
+            position=row["position"],
         )
         for row in connection.execute(query).mappings()
     ]

@@ -28,6 +28,7 @@ environments = Table(
     Column("ended_at", DateTime(timezone=True)),
     Column("reason", Text),
     Column("lease_until", DateTime(timezone=True)),
+    Column("moved_by", String(250)),
     comment="One row for every life of an environment; an id may live again after its environment ended.",
 )
 Index("ix_environments_env_id", environments.c.env_id)
@@ -56,9 +57,18 @@ steps = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("finished_at", DateTime(timezone=True)),
     Column("error", Text),
-    comment="planned before it is applied, then applied or failed.",
+    comment="planned before it is applied, then applied or failed; void when a later plan has no use for it.",
 )
 Index("ix_steps_life", steps.c.life, steps.c.action, steps.c.system)
+
+kept = Table(
+    "kept",
+    metadata,
+    Column("life", BigInteger, ForeignKey("environments.id", ondelete="CASCADE"), primary_key=True),
+    Column("thing", Text, primary_key=True),
+    Column("since", DateTime(timezone=True), nullable=False),
+    comment="What outlives an environment's move to another dataset version, as SYSTEM:NAME.",
+)
 
 events = Table(
     "events",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, insert, select, text, update
@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from testenv.core.admission import Admitted, Queued, admit, lapsed, place_of, turn
 from testenv.core.errors import Conflict, Refused
+from testenv.core.kept import Kept
 from testenv.core.kinds import Kinds
 from testenv.core.lifecycle import ENDED, USABLE, WAITING, State, advance
 from testenv.core.naming import EnvId
@@ -19,14 +20,25 @@ from testenv.core.resources import Action, Step
 from testenv.core.spec import EnvironmentSpec
 from testenv.core.upkeep import Upkeep, load_upkeep
 from testenv.ledger.reader import Environment, LedgerReader, _crowd, _environment, _holders, _in, _newest
-from testenv.ledger.tables import environments, events, steps
+from testenv.ledger.tables import environments, events, kept, steps
 
 _ADMISSION_LOCK = 7_305_001
 """Key of the advisory lock that makes admissions one at a time."""
 
 
-_WORKS_IN = {Action.ENSURE: State.PROVISIONING, Action.DESTROY: State.DESTROYING}
-"""State that an environment must be in for a step of each kind to be applied."""
+_WORKS_IN = {
+    Action.ENSURE: {State.PROVISIONING, State.MOVING},
+    Action.DESTROY: {State.DESTROYING, State.MOVING},
+}
+"""States that an environment may be in for a step of each kind to be applied."""
+
+
+_TAKEN_OVER = {
+    State.REQUESTED: State.REFUSED,
+    State.QUEUED: State.REFUSED,
+    State.MOVING: State.QUARANTINED,  # what is kept of it must not be lost because a worker died
+}
+"""What becomes of an environment in a state whose holder has died; any other is destroyed."""
 
 
 class LedgerWriter(LedgerReader):
@@ -134,6 +146,64 @@ class LedgerWriter(LedgerReader):
             held, queue = _crowd(connection, kind)
             return turn(place_of(env_id, queue, now), kinds[kind], held)
 
+    # ---------------------------------------------------------------- moves
+
+    def begin_move(self, env_id: EnvId, run_id: str, now: datetime) -> Environment:
+        """Let `run_id` move the environment to another dataset version. It may begin again what it has begun.
+
+        Raises `Conflict` where the environment is not ready, or another moves it and gives signs of life.
+        """
+        with self._transaction() as connection:
+            environment = _newest(connection, env_id, lock=True)
+            moving = environment.state is State.MOVING
+            if moving and environment.moved_by != run_id and not overdue(environment, now):
+                raise Conflict(
+                    f"{env_id} is being moved by {environment.moved_by}. Wait for that, or try again after "
+                    f"{environment.lease_until:%H:%M} UTC if it is dead"
+                )
+            if moving:
+                self._renew(connection, environment, now)
+            else:
+                self._move(connection, environment, State.MOVING, "moving to another dataset version", now)
+            _set(connection, environment.life, moved_by=run_id)
+            return _newest(connection, env_id)
+
+    def plan_move(self, env_id: EnvId, dataset: str, planned: Sequence[Step], now: datetime) -> Environment:
+        """Let the environment stand on `dataset` from now on, and `planned` be all that is left to do for it."""
+        with self._transaction() as connection:
+            environment = _newest(connection, env_id, lock=True)
+            if environment.state is not State.MOVING:
+                raise Conflict(f"{env_id} is {environment.state}: its move has ended")
+            spec = environment.spec.model_copy(update={"dataset": dataset})
+            _set(connection, environment.life, spec=spec.model_dump(mode="json", exclude={"env_id"}))
+            unfinished = (steps.c.life == environment.life) & steps.c.status.in_(["planned", "failed"])
+            connection.execute(update(steps).where(unfinished).values(status="void", error=None))
+            _plan(connection, environment.life, planned, now)
+            words = f"from {environment.spec.dataset} to {dataset}: {len(planned)} steps"
+            _note(connection, environment.life, State.MOVING, words, now)
+            self._renew(connection, environment, now)
+            return _newest(connection, env_id)
+
+    def keep(self, env_id: EnvId, things: Collection[Kept], now: datetime) -> None:
+        """Mark things as kept; those that are marked already stay so."""
+        with self._transaction() as connection:
+            environment = _newest(connection, env_id, lock=True)
+            there = set(connection.execute(select(kept.c.thing).where(kept.c.life == environment.life)).scalars())
+            new = sorted({str(thing) for thing in things} - there)
+            if new:
+                rows = [{"life": environment.life, "thing": thing, "since": now} for thing in new]
+                connection.execute(insert(kept), rows)
+                _note(connection, environment.life, environment.state, f"kept: {', '.join(new)}", now)
+
+    def release(self, env_id: EnvId, things: Collection[Kept], now: datetime) -> None:
+        """Mark things as kept no longer."""
+        with self._transaction() as connection:
+            environment = _newest(connection, env_id, lock=True)
+            of = (kept.c.life == environment.life) & kept.c.thing.in_([str(thing) for thing in things])
+            gone = sorted(connection.execute(delete(kept).where(of).returning(kept.c.thing)).scalars())
+            if gone:
+                _note(connection, environment.life, environment.state, f"kept no longer: {', '.join(gone)}", now)
+
     # ---------------------------------------------------------------- states
 
     def move(self, env_id: EnvId, to: State, words: str, now: datetime) -> Environment:
@@ -172,7 +242,7 @@ class LedgerWriter(LedgerReader):
         words = due[1] if due else "the systems have nothing of it"
         if not due and not (lost and environment.state in USABLE):
             return None
-        to = State.REFUSED if environment.state in WAITING else State.DESTROYING
+        to = _TAKEN_OVER.get(environment.state, State.DESTROYING)
         if environment.state is to:
             self._renew(connection, environment, now)
             _note(connection, environment.life, to, f"taken over: {words}", now)
@@ -250,7 +320,7 @@ class LedgerWriter(LedgerReader):
         )
         row = connection.execute(query).mappings().one()
         environment = _environment(row)
-        if environment.state is not _WORKS_IN[Action(row["action"])]:
+        if environment.state not in _WORKS_IN[Action(row["action"])]:
             return environment
         self._renew(connection, environment, now)
         return None
@@ -264,7 +334,7 @@ class LedgerWriter(LedgerReader):
         advance(environment.env_id, environment.state, to)
         values: dict[str, object] = {"state": to.value, "lease_until": self._upkeep.lease(to, now)}
         if to is State.READY:
-            values["ready_at"] = now
+            values |= {"ready_at": environment.ready_at or now, "reason": None}
         if to in ENDED:
             values["ended_at"] = now
         if to in (State.QUARANTINED, State.REFUSED):
@@ -283,28 +353,15 @@ def _plan(connection: Connection, life: int, planned: Sequence[Step], now: datet
         (row.action, row.system, row.kind, row.name): row.id
         for row in connection.execute(select(steps).where(steps.c.life == life))
     }
-    again = [
-        written[key]
-        for step in planned
-        if (key := (step.action, step.resource.system, step.resource.kind, step.resource.name)) in written
-    ]
-    if again:
-        connection.execute(update(steps).where(steps.c.id.in_(again)).values(status="planned", error=None))
-    rows = [
-        {
-            "life": life,
-            "position": position,
-            "action": step.action.value,
-            "system": step.resource.system.value,
-            "kind": step.resource.kind,
-            "name": step.resource.name,
-            "settings": dict(step.resource.settings),
-            "status": "planned",
-            "planned_at": now,
-        }
-        for position, step in enumerate(planned)
-        if (step.action, step.resource.system, step.resource.kind, step.resource.name) not in written
-    ]
+    rows = []
+    for position, step in enumerate(planned):
+        resource = step.resource
+        again = {"position": position, "settings": dict(resource.settings), "status": "planned"}
+        if found := written.get((step.action, resource.system, resource.kind, resource.name)):
+            _set_step(connection, found, error=None, **again)
+            continue
+        what = {"action": step.action, "system": resource.system, "kind": resource.kind, "name": resource.name}
+        rows.append({**again, **{key: str(value) for key, value in what.items()}, "life": life, "planned_at": now})
     if rows:
         connection.execute(insert(steps), rows)
 

@@ -17,6 +17,7 @@ from testenv.core.errors import Terminal, TestenvError
 if TYPE_CHECKING:
     from testenv.engine import Engine
     from testenv.ledger import LedgerReader
+    from testenv.moves import Mover
     from testenv.reaper import Reaper
 
 
@@ -47,6 +48,13 @@ class TestenvHook(BaseHook):
         from testenv.backends.registry import connect_reaper
 
         return connect_reaper(self.config, self.engine)
+
+    @cached_property
+    def mover(self) -> Mover:
+        """What moves environments to other dataset versions."""
+        from testenv.moves import Mover
+
+        return Mover(self.engine)
 
     @cached_property
     def reader(self) -> LedgerReader:

@@ -50,7 +50,7 @@ class AdmitOperator(TestenvOperator):
             notes.note_run(context, notes.waiting(environment, verdict.place))
             self.log.info("All places are taken; waiting at place %d of the queue", verdict.place)
             self.defer(trigger=AdmissionTrigger(str(environment.env_id)), method_name="admitted")
-        self._skip_build(engine, context, environment.env_id)
+        skip_build(self, engine, context, environment.env_id, self.build)
         return str(environment.env_id)
 
     def admitted(self, context: Context, event: dict[str, str]) -> str:
@@ -59,15 +59,17 @@ class AdmitOperator(TestenvOperator):
             raise AirflowFailException(refused)
         notes.note_run(context, f"**{event['environment']}** was let in and is being made.")
         with airflow_errors():
-            self._skip_build(self.hook.engine, context, EnvId(event["environment"]))
+            skip_build(self, self.hook.engine, context, EnvId(event["environment"]), self.build)
         return event["environment"]
 
-    def _skip_build(self, engine: Engine, context: Context, env_id: EnvId) -> None:
-        if engine.builds_models(env_id):
-            return
-        self.log.info("The code has the models that the dataset brings along: there is nothing to build")
-        run = context["dag_run"]
-        SkipMixin().skip(run, run.execution_date, self.dag.task_group_dict[self.build].iter_tasks())
+
+def skip_build(task: TestenvOperator, engine: Engine, context: Context, env_id: EnvId, group: str) -> None:
+    """Skip the task group that builds the models where the environment's code has none but its dataset's."""
+    if engine.builds_models(env_id):
+        return
+    task.log.info("The code has the models that the dataset brings along: there is nothing to build")
+    run = context["dag_run"]
+    SkipMixin().skip(run, run.execution_date, task.dag.task_group_dict[group].iter_tasks())
 
 
 class EnsureOperator(TestenvOperator):
@@ -106,14 +108,17 @@ class ReadyOperator(TestenvOperator):
 class AbandonOperator(TestenvOperator):
     """What a failed provision leaves: nothing, or a quarantined environment where that was asked for.
 
-    Runs when all other tasks are done; the triggerer skips it when the environment is ready. Its success does not make
-    the run a success: it is a teardown, and the run's state is that of the task `ready`.
+    A failed move leaves the environment quarantined, to be moved again. Runs when all other tasks are done; the
+    triggerer skips it when the environment is ready. Its success does not make the run a success: it is a teardown, and
+    the run's state is that of the tasks that are none.
 
     :param ready: id of the task whose success leaves nothing to clean up.
+    :param outcomes: what the run's note says of the state that follows.
     """
 
-    def __init__(self, *, ready: str, **kwargs: Any) -> None:
+    def __init__(self, *, ready: str, outcomes: dict[State, str] | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.outcomes = outcomes or OUTCOMES
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="testenv_airflow.triggers.outcome.UnlessSucceededTrigger",
@@ -137,14 +142,19 @@ class AbandonOperator(TestenvOperator):
             raise AirflowSkipException(f"{self.env_id} is ready: nothing to clean up.")
         if state is State.DESTROYING:
             destroy_wholly(engine, self.env_id)
-        notes.note_run(context, notes.failed(reason, _OUTCOMES.get(state, f"{self.env_id} is {state}.")))
+        notes.note_run(context, notes.failed(reason, self.outcomes.get(state, f"{self.env_id} is {state}.")))
         self.log.info("%s was %s", self.env_id, state)
 
 
-_OUTCOMES = {
+OUTCOMES = {
     State.DESTROYING: "Everything of the environment was destroyed; nothing is left.",
     State.QUARANTINED: "The environment is kept for inspection for 24 hours; `bin/testenv down` ends it sooner.",
     State.REFUSED: "Nothing was made.",
+}
+
+MOVE_OUTCOMES = {
+    State.QUARANTINED: "It is quarantined as the move left it, with what is kept. `bin/testenv move` goes on with it.",
+    State.MOVING: "Another run moves it.",
 }
 
 

@@ -3,6 +3,7 @@
     GET  environments[?ended=true]        what there is
     GET  environments/ID                  with parts, steps and events
     POST environments/ID/extend           {"hours": 24}
+    POST environments/ID/keep             {"keep": ["postgres:payments"], "forget": []}
     GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
     GET  datasets                         dataset versions: what each holds, and who stands on it
     GET  datasets/VERSION                 its manifest
@@ -10,14 +11,16 @@
     GET  tapes                            tape sets: what each holds, and which environments are filled from it
     GET  findings                         what reaping would end, and what it would leave alone, with reasons
 
-Who may see `provision_env` may look, who may trigger it may extend and connect. An error is
+Who may see `provision_env` may look, who may trigger it may extend, keep and connect. An error is
 `{"error": KIND, "message": TEXT}`; its status is in `STATUS`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
@@ -27,6 +30,7 @@ from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDe
 from airflow.www.extensions.init_auth_manager import get_auth_manager
 from flask import Blueprint, Response, jsonify, request
 
+from testenv.core.contract import Contracts
 from testenv.core.dataset import changes
 from testenv.core.errors import (
     Busy,
@@ -40,6 +44,7 @@ from testenv.core.errors import (
     UnknownDataset,
 )
 from testenv.core.naming import EnvId
+from testenv.datasets.contracts import load_contracts
 from testenv.datasets.store import DatasetStore
 from testenv.datasets.tapes.sets import TapeStore
 from testenv_airflow.ui import hook, present
@@ -138,6 +143,25 @@ def extend_environment(env_id: str) -> Response:
     return jsonify(present.summary(environment, {}))
 
 
+@api.post("/environments/<env_id>/keep")
+@requires(use=True)
+def keep_of_environment(env_id: str) -> Response:
+    """Mark what outlives a move to another dataset version, and strike what no longer does."""
+    body = request.get_json(silent=True)
+    given = body if isinstance(body, dict) and set(body) <= {"keep", "forget"} else {"keep": None}
+    lists = [given.get(key, []) for key in ("forget", "keep")]
+    if not all(isinstance(each, list) and all(isinstance(thing, str) for thing in each) for each in lists):
+        raise Invalid(
+            'the body must be JSON such as {"keep": ["postgres:payments"], "forget": []}, got '
+            f"{request.get_data(as_text=True)[:80]!r}"
+        )
+    mover, found = hook().mover, EnvId(env_id)
+    for change, things in zip((mover.release, mover.keep), lists, strict=True):
+        if things:
+            change(found, things)
+    return jsonify(id=env_id, kept=mover.kept(found))
+
+
 @api.get("/environments/<env_id>/connect")
 @requires(use=True)
 def connect_environment(env_id: str) -> Response:
@@ -153,7 +177,8 @@ def connect_environment(env_id: str) -> Response:
 @requires(use=False)
 def list_datasets() -> Response:
     """Dataset versions, the published one first."""
-    return jsonify(datasets=present.datasets(_datasets(), hook().reader.living()))
+    found = present.datasets(_datasets(), hook().reader.living(), _contracts(), datetime.now(UTC))
+    return jsonify(datasets=found)
 
 
 @api.get("/datasets/<version>")
@@ -163,7 +188,8 @@ def show_dataset(version: str) -> Response:
     store = _datasets()
     found = store.get(store.resolve(version))
     living = [str(each.env_id) for each in hook().reader.living() if each.spec.dataset == found.version]
-    return jsonify(present.dataset(found, store.current(), living) | {"manifest": found.model_dump(mode="json")})
+    row = present.dataset(found, store.current(), living, _contracts(), datetime.now(UTC))
+    return jsonify(row | {"manifest": found.model_dump(mode="json")})
 
 
 @api.get("/datasets/<version>/changes/<other>")
@@ -193,6 +219,12 @@ def list_findings() -> Response:
 
 def _datasets() -> DatasetStore:
     return DatasetStore(hook().config)
+
+
+@functools.cache
+def _contracts() -> Contracts:
+    """Read once by each web worker: it takes seconds."""
+    return load_contracts()
 
 
 def _user() -> str:

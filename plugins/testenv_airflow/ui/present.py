@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from testenv.core.contract import Contracts
 from testenv.core.dataset import Dataset
+from testenv.core.freshness import shown, stale
 from testenv.core.kinds import load_kinds
 from testenv.core.lifecycle import ENDED, State
 from testenv.core.naming import EnvId, Names
@@ -53,6 +55,8 @@ def details(reader: LedgerReader, environment: Environment) -> dict[str, Any]:
     """One environment with its parts, steps and events."""
     return summary(environment, reader.queue_places(load_kinds())) | {
         "on_failure": environment.spec.on_failure.value,
+        "follows": environment.spec.follow,
+        "kept": [str(thing) for thing in sorted(reader.keeping(environment.env_id).things)],
         "parts": parts(environment),
         "steps": [step(record) for record in reader.steps(environment.env_id)],
         "events": [
@@ -104,23 +108,30 @@ def finding(found: Finding) -> dict[str, Any]:
     }
 
 
-def datasets(store: DatasetStore, living: Iterable[Environment]) -> list[dict[str, Any]]:
+def datasets(
+    store: DatasetStore, living: Iterable[Environment], contracts: Contracts, now: datetime
+) -> list[dict[str, Any]]:
     """Every dataset version, the published one first, with how much it holds and which environments stand on it."""
     current, pinned = store.current(), defaultdict(list)
     for environment in living:
         pinned[environment.spec.dataset].append(str(environment.env_id))
-    found = [dataset(store.get(version), current, pinned[version]) for version in store.versions()]
+    found = [dataset(store.get(version), current, pinned[version], contracts, now) for version in store.versions()]
     return sorted(found, key=lambda one: (not one["published"], one["version"]))
 
 
-def dataset(found: Dataset, current: str | None, environments: list[str]) -> dict[str, Any]:
-    """One dataset version in one row."""
+def dataset(
+    found: Dataset, current: str | None, environments: list[str], contracts: Contracts, now: datetime
+) -> dict[str, Any]:
+    """One dataset version in one row; `stale` has each contract whose promise it does not keep."""
     return {
         "version": found.version,
         "published": current in (found.version, found.version.rpartition("-")[0]),  # or a tier of it
         "rows": sum(found.postgres.values()) + sum(found.snowflake.values()),
         "records": sum(topic.records for topic in found.topics),
         "files": len(found.files),
+        "snapshot": _iso(found.snapshot),
+        "age": shown(now - found.snapshot) if found.snapshot else None,
+        "stale": [one.contract for one in stale(contracts, found.snapshot, now)],
         "environments": sorted(environments),
     }
 

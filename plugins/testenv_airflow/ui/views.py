@@ -21,6 +21,7 @@ BADGES = {
     "queued": "warning",
     "provisioning": "info",
     "ready": "success",
+    "moving": "info",
     "quarantined": "danger",
     "destroying": "info",
     "destroyed": "default",
@@ -28,6 +29,7 @@ BADGES = {
     "planned": "default",
     "applied": "success",
     "failed": "danger",
+    "void": "default",
 }
 """State of an environment or a step → look of its badge."""
 

@@ -18,6 +18,7 @@ from testenv.core.upkeep import load_upkeep
 ROOT = Path(__file__).parents[3]
 NAMES = (
     "destroy_env",
+    "move_env",
     "provision_env",
     "reap_environments",
     "record_tapes",

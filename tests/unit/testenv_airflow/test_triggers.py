@@ -7,6 +7,7 @@ from cosmos.listeners.dag_run_listener import EventStatus
 from cosmos.operators._watcher.triggerer import WatcherEventReason
 
 from testenv_airflow.triggers.admission import AdmissionTrigger
+from testenv_airflow.triggers.freshness import DatasetFreshnessTrigger
 from testenv_airflow.triggers.model import ModelTrigger, ending
 from testenv_airflow.triggers.orchestrator import RunTrigger, ServingTrigger
 from testenv_airflow.triggers.outcome import UnlessSucceededTrigger
@@ -16,6 +17,14 @@ TRIGGERS: list[BaseTrigger] = [
     RunTrigger("task1", interval=2),
     ServingTrigger("task2"),
     UnlessSucceededTrigger("ready"),
+    DatasetFreshnessTrigger(
+        version="latest",
+        environment="sbx-a",
+        contracts=["postgres.payments"],
+        grace=3600.0,
+        interval=2,
+        until="2026-01-02T12:00:00+00:00",
+    ),
     ModelTrigger("model.finsight.stg_payments", "build.dbt_producer_watcher", tests=True),
 ]
 

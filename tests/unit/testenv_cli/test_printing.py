@@ -76,5 +76,7 @@ def test_tape_sets_show_which_is_current_and_who_is_filled_from_each(capsys: pyt
 
 def test_datasets_show_which_is_published_and_who_stands_on_each(capsys: pytest.CaptureFixture[str]) -> None:
     one = {"version": "seed-1", "published": True, "rows": 1200, "records": 18, "files": 3, "environments": ["ci-a"]}
+    one |= {"age": None, "stale": ["kafka.card_events"]}
     printing.print_datasets([one])
-    assert capsys.readouterr().out.splitlines()[1].split() == ["seed-1", "published", "1,200", "18", "3", "ci-a"]
+    row = capsys.readouterr().out.splitlines()[1].split()
+    assert row == ["seed-1", "published", "1,200", "18", "3", "1", "contracts", "ci-a"]

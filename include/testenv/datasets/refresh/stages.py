@@ -178,6 +178,8 @@ class Refresh:
         name = f"{version}-{tier}"
         if found := DatasetStore(self.config).find(name):
             return found
+        if (evidence := self.evidence(version)) is None:
+            raise Conflict(f"{version} is not prepared: it has no {EVIDENCE}. Prepare it before its tiers are loaded")
         seed, server, account = read_seed(self.config.repo), Server(self.config), Account(self.config)
         warehouse = load_kinds()["ci"].warehouse
         with golden_postgres.publishing(server):
@@ -211,6 +213,7 @@ class Refresh:
                 topics=topics,
                 models=models,
                 about=prepared.get("about", ""),
+                snapshot=evidence.about.snapshot,
             )
             self._put(golden_prefix(name) + "manifest.json", dataset.model_dump_json(indent=1).encode())
         return dataset
