@@ -9,7 +9,9 @@ from airflow.models import DAG
 from airflow.models.baseoperator import chain
 
 from testenv.datasets.subset import load_tiers
+from testenv_airflow.alerts import alert_failure
 from testenv_airflow.defaults import INVENTORY, TASKS
+from testenv_airflow.notes import note_failure
 from testenv_airflow.operators.refresh import (
     CheckOperator,
     LoadOperator,
@@ -24,8 +26,8 @@ DOC = """
 `check` compares production's schemas with their contracts and stops at any difference, before a row is read. `prepare`
 masks a snapshot into files, one tier within the other, and judges them: leaks, canaries, fidelity. `load` makes the
 databases that environments are copied from, `publish` moves one pointer, `retire` deletes what is old and in no use.
-A run that fails leaves the published version as it was. `TESTENV_REFRESH_SCHEDULE` (cron) says when it starts; without
-it, people do. docs/refresh.md has the whole.
+A run that fails leaves the published version as it was, and alerts. `TESTENV_REFRESH_SCHEDULE` (cron) says when it
+starts; without it, people do. docs/refresh.md has the whole.
 """
 
 VERSION = "{{ ti.xcom_pull(task_ids='check') }}"
@@ -39,7 +41,13 @@ with DAG(
     start_date=datetime(2024, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={**TASKS, "version": VERSION, "pool": INVENTORY, "execution_timeout": timedelta(hours=1)},
+    default_args={
+        **TASKS,
+        "version": VERSION,
+        "pool": INVENTORY,
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": [note_failure, alert_failure],
+    },
 ):
     check = CheckOperator(task_id="check", task_display_name="check: schemas against contracts", version="")
     prepare = PrepareOperator(task_id="prepare", task_display_name="prepare: subset, mask, judge")

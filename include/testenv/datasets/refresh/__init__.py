@@ -3,6 +3,6 @@
 snapshot.py   what production holds, as Arrow batches, one consistent look
 selection.py  which rows each tier takes
 stored.py     masks each store's rows in their own form, and writes a tier's files
-golden.py     loads a tier into the databases that environments are copied from
-stages.py     check → prepare → load → publish → retire
+stages.py     check → prepare → load → publish
+retention.py  retire
 """

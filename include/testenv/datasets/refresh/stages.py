@@ -1,4 +1,4 @@
-"""The stages of a refresh, each of which may be run again: check → prepare → load → publish → retire.
+"""The stages of a refresh, each of which may be run again: check → prepare → load → publish (→ retention.retire).
 
 A version is `dYYYYMMDD-RUN`; each of its tiers is a dataset of its own, `VERSION-TIER`, with its own golden databases
 and files. What nobody judged, or what was judged and refused, is never published: `publish` alone moves the pointer.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
-import tempfile
-from collections.abc import Collection, Iterator
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,19 +44,13 @@ from testenv.datasets.refresh.selection import select
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.refresh.stored import Maskery
 from testenv.datasets.seed import Seed, read_seed
-from testenv.datasets.store import POINTER, DatasetStore
+from testenv.datasets.store import MANIFEST, POINTER, DatasetStore
 from testenv.datasets.subset import load_tiers
 from testenv.production import Production
 from testenv.source import Repository
 
 EVIDENCE, REPORT, PREPARED = "evidence/evidence.json", "evidence/report.html", "prepared.json"
-KEPT = 3
-"""Published versions that are kept."""
-
-EVIDENCE_KEPT = timedelta(days=30)
-
 UPLOADS = 8
-_VERSION = re.compile(r"d\d{8}-[0-9a-f]{6}")
 
 SCHEMAS = "kafka/_schemas.jsonl"
 """The registry's records: production's are the ones that production's records refer to."""
@@ -108,13 +102,13 @@ class Refresh:
         keys = Keys(client=client("ssm", self.config))
         key = keys.fetch(keys.ensure())
         with (
-            tempfile.TemporaryDirectory(prefix="testenv-refresh-") as home,
+            _scratch(self.config.home / "refresh") as home,
             Snapshot(self.config, self.production, self.contracts) as snapshot,
         ):
             secret = hashlib.sha256(b"subset\0" + key.secret).digest()
             selection = select(snapshot, load_tiers(), secret)
             canaries = Canaries(version, bin_=next(iter(load_semantic_types()["pan"].params["bins"])))
-            maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, Path(home))
+            maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, home)
             pairs = {id_: maskery.store(contract) for id_, contract in self.contracts.items()}
             about = About(
                 snapshot=snapshot.taken_at, made_at=datetime.now(UTC), policy_digest=policy.digest, key_epoch=key.epoch
@@ -122,7 +116,7 @@ class Refresh:
             evidence = judge(version, pairs, self.contracts, about, canaries, written())
             topics, schemas = [topic.model_dump() for topic in maskery.topics()], maskery.schemas()
             for tier in maskery.tiers:
-                folder = Path(home) / tier
+                folder = home / tier
                 (folder / "kafka" / "_schemas.jsonl").write_bytes(schemas)
                 files = _files(folder)
                 (folder / PREPARED).write_text(json.dumps({"topics": topics, "files": files}), encoding="utf-8")
@@ -139,7 +133,11 @@ class Refresh:
     # ---------------------------------------------------------------- load
 
     def load(self, version: str, tier: str) -> Dataset:
-        """Make a tier's golden databases from its files and the seed, build its models, and write its manifest."""
+        """Make a tier's golden databases from its files and the seed, build its models, and write its manifest.
+
+        Raises `Failed` if the version's evidence does not hold: environments may pin whatever has a manifest.
+        """
+        self._require_good(version)
         name = f"{version}-{tier}"
         if found := DatasetStore(self.config).find(name):
             return found
@@ -170,7 +168,7 @@ class Refresh:
             dataset = Dataset(
                 version=name, files=files, postgres=postgres, snowflake=snowflake, topics=topics, models=models
             )
-            self._put(golden_prefix(name) + "manifest.json", dataset.model_dump_json(indent=1).encode())
+            self._put(golden_prefix(name) + MANIFEST, dataset.model_dump_json(indent=1).encode())
         return dataset
 
     def _of(self, store: Store) -> list[Any]:
@@ -220,42 +218,25 @@ class Refresh:
                 topics.append(topic.model_copy(update={"records": len([*filter(bytes.strip, body.splitlines())])}))
         return {path: hashlib.sha256(body).hexdigest() for path, body in sorted(bodies.items())}, tuple(topics)
 
-    # ---------------------------------------------------------------- publish, retire
+    # ---------------------------------------------------------------- publish
 
     def publish(self, version: str) -> None:
         """Let `version` be the current one, if its evidence holds and all of its tiers are whole.
 
         Raises `Failed` with the reasons; the current version stays what it was.
         """
-        evidence, store = self.evidence(version), DatasetStore(self.config)
-        if evidence is None:
-            raise Failed(f"{version} was never judged: it has no {EVIDENCE}. Prepare it again")
-        if not evidence.verdict:
-            raise Failed(f"{version} is not published: " + "; ".join(evidence.reasons))
+        self._require_good(version)
+        store = DatasetStore(self.config)
         if missing := [tier for tier in load_tiers().fractions if store.find(f"{version}-{tier}") is None]:
             raise Conflict(f"{version} is not published: its tiers {', '.join(missing)} are not loaded")
         self._put(POINTER, version.encode())
 
-    def retire(self, in_use: Collection[str], now: datetime) -> list[str]:
-        """Delete what is older than the newest versions, and in nobody's use; returns the datasets that are gone.
-
-        Evidence stays for 30 days from when it was signed. `in_use` are the datasets that environments stand on.
-        """
-        current = DatasetStore(self.config).current() or ""
-        prefixes = self._prefixes()
-        versions = sorted({prefix for prefix in prefixes if _VERSION.fullmatch(prefix)})
-        gone = []
-        for version in versions[:-KEPT]:
-            tiers = [name for name in prefixes if name.startswith(f"{version}-")]
-            if version == current or any(name in in_use for name in tiers):
-                continue
-            for name in tiers:
-                golden_postgres.drop(Server(self.config), name)
-                golden_snowflake.drop(Account(self.config), name)
-                self._delete(golden_prefix(name), before=now)
-                gone.append(name)
-            self._delete(golden_prefix(version), before=now - EVIDENCE_KEPT)
-        return gone
+    def _require_good(self, version: str) -> None:
+        evidence = self.evidence(version)
+        if evidence is None:
+            raise Failed(f"{version} was never judged: it has no {EVIDENCE}. Prepare it again")
+        if not evidence.verdict:
+            raise Failed(f"{version} is not published: " + "; ".join(evidence.reasons))
 
     # ---------------------------------------------------------------- S3
 
@@ -271,27 +252,20 @@ class Refresh:
         except s3.exceptions.NoSuchKey:
             return None
 
-    @translate
-    def _prefixes(self) -> list[str]:
-        pages = (
-            client("s3", self.config)
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=self.config.bucket, Prefix="datasets/", Delimiter="/")
-        )
-        return [each["Prefix"].split("/")[1] for page in pages for each in page.get("CommonPrefixes", ())]
-
-    @translate
-    def _delete(self, prefix: str, *, before: datetime) -> None:
-        """Delete the objects below `prefix` that were written before; a manifest first, so that no half is found."""
-        s3 = client("s3", self.config)
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.config.bucket, Prefix=prefix)
-        keys = [each["Key"] for page in pages for each in page.get("Contents", ()) if each["LastModified"] < before]
-        for key in sorted(keys, key=lambda key: not key.endswith("manifest.json")):
-            s3.delete_object(Bucket=self.config.bucket, Key=key)
-
     def _upload(self, folder: Path, prefix: str) -> None:
         with ThreadPoolExecutor(UPLOADS) as pool:
             list(pool.map(lambda path: self._put(prefix + path, (folder / path).read_bytes()), _files(folder)))
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """An empty folder that is gone afterwards. What a killed worker left in it goes first."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _files(folder: Path) -> list[str]:
