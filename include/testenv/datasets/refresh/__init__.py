@@ -5,4 +5,5 @@ selection.py  which rows each tier takes
 stored.py     masks each store's rows in their own form, and writes a tier's files
 stages.py     check → prepare → load → publish
 retention.py  retire
+scratch.py    where files lie until they are in S3
 """

@@ -69,13 +69,13 @@ def _is_whole(version: str, keys: Collection[str]) -> bool:
 
 @translate
 def _listed(config: Config) -> dict[str, dict[str, datetime]]:
-    """Version → its objects, and when each was written. The version that was begun last comes last."""
+    """Version → its objects, and when each was written; by day, and within it by when they were begun."""
     pages = client("s3", config).get_paginator("list_objects_v2").paginate(Bucket=config.bucket, Prefix="datasets/d")
     found: dict[str, dict[str, datetime]] = {}
     for each in (each for page in pages for each in page.get("Contents", ())):
         if version := _VERSION.match(each["Key"].split("/")[1]):
             found.setdefault(version[0], {})[each["Key"]] = each["LastModified"]
-    return dict(sorted(found.items(), key=lambda each: min(each[1].values())))
+    return dict(sorted(found.items(), key=lambda each: (each[0][:9], min(each[1].values()))))
 
 
 @translate

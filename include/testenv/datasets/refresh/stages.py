@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +38,7 @@ from testenv.datasets.mask.lists import written
 from testenv.datasets.mask.policy import compile_policy, load_semantic_types
 from testenv.datasets.models import build_models
 from testenv.datasets.observe_kafka import kafka
+from testenv.datasets.refresh.scratch import scratch
 from testenv.datasets.refresh.selection import select
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.refresh.stored import Maskery
@@ -102,7 +101,7 @@ class Refresh:
         keys = Keys(client=client("ssm", self.config))
         key = keys.fetch(keys.ensure())
         with (
-            _scratch(self.config.home / "refresh") as home,
+            scratch(self.config.home / "refresh") as home,
             Snapshot(self.config, self.production, self.contracts) as snapshot,
         ):
             secret = hashlib.sha256(b"subset\0" + key.secret).digest()
@@ -255,17 +254,6 @@ class Refresh:
     def _upload(self, folder: Path, prefix: str) -> None:
         with ThreadPoolExecutor(UPLOADS) as pool:
             list(pool.map(lambda path: self._put(prefix + path, (folder / path).read_bytes()), _files(folder)))
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """An empty folder that is gone afterwards. What a killed worker left in it goes first."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def _files(folder: Path) -> list[str]:
