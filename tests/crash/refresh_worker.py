@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -22,6 +22,7 @@ from testenv.config import Config
 from testenv.core.naming import golden_prefix
 from testenv.datasets import golden_postgres, golden_snowflake
 from testenv.datasets.refresh import retention, stages, stored
+from testenv.datasets.store import MANIFEST, POINTER
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def work(job: RefreshJob, parent: Connection) -> None:
         boundary = f"{now[-1]}: {kind}".removesuffix(f" of {now[-1].tier}")
         with lock:  # files are uploaded side by side
             if boundary in seen:
+                parent.send(("again", boundary))
                 return
             seen.add(boundary)
             parent.send(("passed", boundary))
@@ -99,21 +101,29 @@ def watch(passed: Callable[[str], None], version: str) -> None:
     after(stages, "build_models", lambda *_: "built models")
     after(golden_postgres, "drop", lambda *_: "dropped in postgres")
     after(golden_snowflake, "drop", lambda *_: "dropped in snowflake")
-    after(retention, "_delete", lambda *_: "deleted objects")
+    after(retention, "_delete", removed)
 
 
 def kind_of(key: str, version: str) -> str:
-    """An object of a version: each of its own, files of a tier one for all."""
-    path = key.removeprefix(golden_prefix(version))
-    tier, _, file = path.removeprefix(f"datasets/{version}-").partition("/")
-    return f"a file of {tier}" if file and file != "manifest.json" else file or path
+    """What a version has once by its name, and the files of a tier as one."""
+    if key == POINTER or key.startswith(golden_prefix(version)):
+        return key.removeprefix(golden_prefix(version))
+    tier, _, path = key.removeprefix(f"datasets/{version}-").partition("/")
+    return MANIFEST if path == MANIFEST else f"a file of {tier}"
 
 
 def changed(system: str, text: str) -> str:
     """The kind of a statement that leaves another state; nothing for others."""
-    words = re.sub(r"\{\}|\"[^\"]*\"", "", text).split()
+    words = " ".join(re.sub(r"\{\}|\"[^\"]*\"", "", text).split())
     found = re.match(
-        r"CREATE DATABASE|CREATE OR REPLACE TRANSIENT DATABASE|COPY INTO|COMMENT ON DATABASE|ALTER DATABASE \w+",
-        " ".join(words),
+        "CREATE DATABASE|CREATE OR REPLACE TRANSIENT DATABASE|COPY INTO|COMMENT ON DATABASE|ALTER DATABASE \\w+ \\w+",
+        words,
     )
     return f"{system}: {found[0]}" if found else ""
+
+
+def removed(_: Config, keys: Collection[str]) -> str:
+    """Manifests, or what is not one."""
+    if not keys:
+        return ""
+    return "deleted manifests" if all(key.endswith(MANIFEST) for key in keys) else "deleted files"

@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -85,7 +86,7 @@ def _files(place: Path, without: set[Path]) -> Iterator[Path]:
 def of_production(stack: RunningStack) -> list[Path]:
     """Where it lies below the stack's home."""
     site, data = Stack(stack.home).site, stack.home / "data"
-    with postgres.connect(site) as connection:
+    with closing(postgres.connect(site)) as connection:
         name = site.settings.names["production_database"]
         [(oid,)] = query(connection, "SELECT oid FROM pg_database WHERE datname = %s", name)
     topics = [path for path in (data / "kafka").iterdir() if path.is_dir() and not path.name.startswith(("te.", "__"))]
@@ -103,24 +104,24 @@ def ask_everyone(stack: RunningStack, config: Config, folder: Path) -> None:
 
 def _databases(site: Site, folder: Path) -> None:
     folder.mkdir()
-    with postgres.connect(site) as connection:
+    with closing(postgres.connect(site)) as connection:
         names = query(connection, "SELECT datname, datallowconn FROM pg_database WHERE datname <> 'template0'")
     for name, is_open in names:
         if name == site.settings.names["production_database"]:
             continue
         copy = name if is_open else f"te_looked_at_{len(name)}"
-        with postgres.connect(site) as connection, connection.cursor() as cursor:
+        with closing(postgres.connect(site)) as connection, connection.cursor() as cursor:
             if not is_open:  # a template
                 cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
         try:
-            with postgres.connect(site, database=copy) as inside, inside.cursor() as cursor:
+            with closing(postgres.connect(site, database=copy)) as inside, inside.cursor() as cursor:
                 cursor.execute("SELECT quote_ident(schemaname), quote_ident(relname) FROM pg_stat_user_tables")
                 for schema, table in cursor.fetchall():
                     with (folder / f"{name}.{schema}.{table}").open("wb") as file:
                         cursor.copy_expert(f"COPY {schema}.{table} TO STDOUT (FORMAT csv)", file)
         finally:
             if not is_open:
-                with postgres.connect(site) as connection, connection.cursor() as cursor:
+                with closing(postgres.connect(site)) as connection, connection.cursor() as cursor:
                     cursor.execute(f'DROP DATABASE "{copy}" WITH (FORCE)')
 
 

@@ -40,7 +40,7 @@ def test_three_whole_versions_stay_and_what_was_refused_pushes_none_out(config: 
     refused_late = [make(own, whole=False) for _ in range(3)]
     now = datetime.now(UTC)
     gone = retire(config, {f"{pinned}-ci", *others}, now)
-    assert set(gone) - others == {f"{first}-ci", f"{refused_early}-ci"}
+    assert [name for name in gone if name.startswith(tuple(own.made))] == [f"{first}-ci", f"{refused_early}-ci"]
     assert is_there(own, first) == {False}
     assert [is_there(own, version) for version in (pinned, *kept)] == [{True}] * 4
     assert all(own.objects(f"{version}-ci") for version in refused_late)
