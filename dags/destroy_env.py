@@ -32,6 +32,8 @@ with DAG(
 ):
     drain = DrainOperator(task_id="drain", task_display_name="drain: stop what runs", pool=INVENTORY)
 
-    destroy = DestroyOperator(task_id="destroy", task_display_name="destroy: remove its parts, and look", pool=INVENTORY)
+    destroy = DestroyOperator(
+        task_id="destroy", task_display_name="destroy: remove its parts, and look", pool=INVENTORY
+    )
 
     drain >> destroy

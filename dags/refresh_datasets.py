@@ -10,7 +10,9 @@ from airflow.models.baseoperator import chain
 from airflow.operators.trigger_dagrun import TriggerDagRunOperator
 
 from testenv.datasets.subset import load_tiers
+from testenv_airflow.alerts import alert_failure
 from testenv_airflow.defaults import INVENTORY, TASKS
+from testenv_airflow.notes import note_failure
 from testenv_airflow.operators.move import FollowersOperator
 from testenv_airflow.operators.refresh import (
     CheckOperator,
@@ -30,8 +32,8 @@ makes a tier of rows that are of nobody, `load` the databases that environments 
 pointer, `retire` deletes what is old and in no use. Then the environments that follow are moved to the version, in
 order of need, by a run of `move_env` each: one that fails stops no other. What they stood on before is retired by the
 next night's run.
-A run that fails leaves the published version as it was. `TESTENV_REFRESH_SCHEDULE` (cron) says when it starts; without
-it, people do. docs/refresh.md has the whole.
+A run that fails leaves the published version as it was, and alerts. `TESTENV_REFRESH_SCHEDULE` (cron) says when it
+starts; without it, people do. docs/refresh.md has the whole.
 """
 
 VERSION = "{{ ti.xcom_pull(task_ids='check') }}"
@@ -45,7 +47,13 @@ with DAG(
     start_date=datetime(2024, 1, 1),
     catchup=False,
     max_active_runs=1,
-    default_args={**TASKS, "version": VERSION, "pool": INVENTORY, "execution_timeout": timedelta(hours=1)},
+    default_args={
+        **TASKS,
+        "version": VERSION,
+        "pool": INVENTORY,
+        "execution_timeout": timedelta(hours=1),
+        "on_failure_callback": [note_failure, alert_failure],
+    },
 ):
     check = CheckOperator(task_id="check", task_display_name="check: schemas against contracts", version="")
     prepare = PrepareOperator(task_id="prepare", task_display_name="prepare: subset, mask, judge")

@@ -83,6 +83,8 @@ class Config:
     snowflake: SnowflakeConfig
     ecs: EcsConfig
     emr_applications: Mapping[str, str]
+    alerts_topic: str = ""
+    """ARN of the SNS topic that people hear alerts from; without one, nobody does."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -134,6 +136,7 @@ class Config:
             emr_applications={
                 kind: get(f"TESTENV_EMR_APPLICATION_{kind.upper()}") for kind in ("ci", "sandbox", "integration")
             },
+            alerts_topic=environ.get("TESTENV_ALERTS_TOPIC", ""),
         )
         if missing:
             raise Invalid(

@@ -57,11 +57,13 @@ class Workers:
     """Processes forked from one that has imported what they need and has opened no connection."""
 
     context: ForkServerContext
+    work: Callable[..., None] = work
+    """What a worker does with its job."""
 
     def run(self, job: Job) -> End:
         """Let a worker do `job`, until it is done or dead."""
         ours, theirs = self.context.Pipe(duplex=False)
-        worker = self.context.Process(target=work, args=(job, theirs))
+        worker = self.context.Process(target=self.work, args=(job, theirs))
         worker.start()
         theirs.close()
         told: list[tuple[str, object]] = []
@@ -242,3 +244,9 @@ def left_of(stack: RunningStack, env_ids: Iterable[str]) -> list[str]:
     names = [name for found in inventory(stack.env).values() for name in found]
     marks = {mark for env_id in env_ids for mark in (env_id, env_id.replace("-", "_"))}
     return sorted(name for name in names if any(mark in name.lower() for mark in marks))
+
+
+def require_transient(end: End) -> bool:
+    """A worker may come through, or be told to try again (returns whether it was); nothing else."""
+    assert not end.error or end.may_be_tried_again, f"{end.passed[-1]}: {end.error}"
+    return bool(end.error)

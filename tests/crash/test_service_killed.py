@@ -15,7 +15,7 @@ from functools import partial
 
 import pytest
 from tests.conftest import RunningStack
-from tests.crash.conftest import End, Service, Workers, left_of
+from tests.crash.conftest import Service, Workers, left_of, require_transient
 from tests.crash.worker import At, HeldAt, Job, Task
 
 from testenv.core.admission import Admitted
@@ -148,9 +148,3 @@ class Scene:
 
     def _finish(self, job: Job) -> None:
         assert self.workers.try_as_airflow_does(job)[-1].error is None
-
-
-def require_transient(end: End) -> bool:
-    """A worker may come through, or be told to try again (returns whether it was); nothing else."""
-    assert not end.error or end.may_be_tried_again, f"{end.passed[-1]}: {end.error}"
-    return bool(end.error)

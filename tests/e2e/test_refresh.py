@@ -8,15 +8,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 from tests.conftest import REPO, RunningStack
 from tests.e2e.conftest import Client
+from tests.e2e.leftovers import ask_everyone, of_production, search, values
+from tests.integration.testenv.subscriber import subscribed
 
 from testenv.backends.aws import client as aws
 from testenv.backends.snowflake import Account
@@ -174,8 +178,28 @@ def hand_made() -> set[tuple[str]]:
     }
 
 
-def test_a_run_that_is_asked_for_what_it_does_not_know_is_refused_before_production_is_read(client: Client) -> None:
-    started = client.http.post("/api/v1/dags/refresh_datasets/dagRuns", json={"conf": {"tier": "ci"}}).json()
-    run = client.wait("refresh_datasets", started["dag_run_id"])
+def test_nothing_that_a_refresh_left_anywhere_holds_a_value_of_production(
+    stack: RunningStack, config: Config, version: str, tmp_path: Path
+) -> None:
+    """Logs, metadata, ledger, XCom, objects, tables, templates, topics, statements, scratch: byte by byte, unpacked."""
+    wanted, hers, asked = values(stack, config), of_production(stack), tmp_path / "asked"
+    assert len(wanted) > 1000
+    topics = [path for path in hers if path.parent.name == "kafka"]
+    assert search(wanted, *topics, folder=tmp_path), "the search finds values where they are"
+    asked.mkdir()
+    ask_everyone(stack, config, asked)
+    temporary = Path(tempfile.gettempdir()).glob("testenv-golden-*")
+    assert search(wanted, stack.home, asked, *temporary, folder=tmp_path, without=hers) == []
+
+
+def test_a_run_that_is_asked_for_what_it_does_not_know_is_refused_and_alerts_before_production_is_read(
+    client: Client, config: Config
+) -> None:
+    with subscribed(config) as heard:
+        started = client.http.post("/api/v1/dags/refresh_datasets/dagRuns", json={"conf": {"tier": "ci"}}).json()
+        run = client.wait("refresh_datasets", started["dag_run_id"])
+        alert = heard.get(timeout=60)
+    assert alert["Subject"] == "refresh_datasets failed in check"
+    assert "does not know 'tier'" in alert["Message"]
     assert run["state"] == "failed"
     assert "does not know 'tier'" in run["note"]

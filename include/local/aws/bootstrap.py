@@ -8,7 +8,7 @@ force. FILE2 (mode 0600) is JSON:
     {"region", "account", "bucket": "testenv-environments", "production_bucket": "finsight-production",
      "users": {"testenv-control" | "finsight-writer" | "finsight-reader" | "snowflake-storage":
                {"access_key_id", "secret_access_key"}},
-     "cluster": "testenv", "task_definition": "testenv-orchestrator", "subnets": [ID, …],
+     "alerts_topic": ARN, "cluster": "testenv", "task_definition": "testenv-orchestrator", "subnets": [ID, …],
      "applications": {"ci" | "sandbox" | "integration" | "production": ID},
      "production_role": ARN}
 """
@@ -31,6 +31,7 @@ from local.aws.stable_ids import user_key
 from local.home import write_private
 
 CLUSTER = "testenv"
+ALERTS = "testenv-alerts"
 TASK_DEFINITION = "testenv-orchestrator"
 RELEASE = "emr-7.10.0"  # Spark 3.5
 # vCPUs; a job takes two, so half of it is how many run at once on this machine.
@@ -74,6 +75,7 @@ def bootstrap(endpoint: str, settings: Settings) -> dict[str, Any]:
         "bucket": policies.BUCKET,
         "production_bucket": policies.PRODUCTION_BUCKET,
         "users": {name: _user(iam, root, name, document) for name, document in users.items()},
+        "alerts_topic": client("sns").create_topic(Name=ALERTS)["TopicArn"],
         "cluster": CLUSTER,
         "task_definition": TASK_DEFINITION,
         "subnets": _subnets(client("ec2")),

@@ -124,6 +124,7 @@ class Aws(Part):
             "AWS_ACCESS_KEY_ID": control["access_key_id"],
             "AWS_SECRET_ACCESS_KEY": control["secret_access_key"],
             "TESTENV_BUCKET": made["bucket"],
+            "TESTENV_ALERTS_TOPIC": made["alerts_topic"],
             "TESTENV_ECS_CLUSTER": made["cluster"],
             "TESTENV_ECS_TASK_DEFINITION": made["task_definition"],
             "TESTENV_ECS_SUBNETS": ",".join(made["subnets"]),

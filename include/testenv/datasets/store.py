@@ -15,6 +15,8 @@ from testenv.datasets.tapes.sets import TapeStore
 POINTER = "datasets/current"
 """Key of the object whose text is the published version."""
 
+MANIFEST = "manifest.json"
+"""Of a dataset, below its prefix: what it holds. Written last; without it there is none."""
 
 WHOLE = "full"
 """The tier that a version is looked at by where nobody says which: the one that holds the others."""
@@ -76,7 +78,7 @@ class DatasetStore:
     def find(self, version: str) -> Dataset | None:
         """The manifest of `version`, or `None` if it is not whole, or no version at all."""
         try:
-            body = self._text(f"{golden_prefix(version)}manifest.json")
+            body = self._text(golden_prefix(version) + MANIFEST)
         except InvalidName:
             return None
         return None if body is None else Dataset.model_validate_json(body)

@@ -99,6 +99,8 @@ class RetireOperator(_StageOperator):
     """Delete old versions that no environment stands on."""
 
     def stage(self, refresh: Refresh, context: Context) -> None:
+        from testenv.datasets.refresh.retention import retire
+
         in_use = {life.spec.dataset for life in self.hook.engine.ledger.living()}
-        for name in refresh.retire(in_use, datetime.now(UTC)):
+        for name in retire(refresh.config, in_use, datetime.now(UTC)):
             self.log.info("deleted %s", name)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
 from testenv.core.contract import Classification, Contract, Contracts, Field, Store
@@ -97,9 +99,10 @@ def judge(
     identifiers, before = Identifiers([*allowed, *thresholds.allowed]), Profile(contracts)
     for contract_id, field, value in canaries.sensitive(contracts):
         identifiers.add_text(value, f"{ORIGIN}{contract_id}: {field.path}", field.semantic_type)
+    public = _public(tables, contracts)
     missing = {(contract_id, field.path) for contract_id, field, _ in canaries.sensitive(contracts)}
     rows_before = {
-        name: _learn(contracts[name], pair, identifiers, before, canaries, missing)
+        name: _learn(contracts[name], pair, identifiers, before, canaries, missing, public)
         for name, pair in sorted(tables.items())
     }
     known = identifiers.known()
@@ -163,6 +166,7 @@ def _learn(
     profile: Profile,
     canaries: Canaries,
     missing: set[tuple[str, str]],
+    public: pa.Array,
 ) -> int:
     """Take in a source; what is found of canaries is `missing` no longer."""
     rows = 0
@@ -176,8 +180,11 @@ def _learn(
                 and is_searched(field)
                 and is_text(leaf.values.type)
             ):
+                values = leaf.values
+                if field.classification is Classification.QUASI_IDENTIFIER:
+                    values = values.filter(pc.invert(pc.is_in(values.cast(public.type), value_set=public)))
                 identifiers.add(
-                    leaf.values,
+                    values,
                     f"{contract.id}: {leaf.path}",
                     field.semantic_type,
                     field.classification is Classification.FREE_TEXT,
@@ -188,6 +195,21 @@ def _learn(
                 profile.add(contract, leaf.path, leaf.values)
         rows += batch.num_rows
     return rows
+
+
+def _public(tables: Mapping[str, Pair], contracts: Contracts) -> pa.Array:
+    """What stands in public columns of reference data, such as the cities of branches: no trace of who lives there."""
+    found = [
+        pc.unique(leaf.values).cast(pa.large_binary())
+        for name, pair in tables.items()
+        if not contracts[name].entity
+        for batch in read(pair.source)
+        for leaf in leaves(batch, pair.decode)
+        if is_text(leaf.values.type)
+        and (field := field_of(contracts[name], leaf.path))
+        and field.classification is Classification.PUBLIC
+    ]
+    return pa.concat_arrays(found).unique() if found else pa.array([], pa.large_binary())
 
 
 def _examine(

@@ -28,6 +28,7 @@ SHOWN = 5
 BLIND = (
     "hashed, encrypted, compressed, hexadecimal, percent-encoded or UTF-16 forms",
     "values that are split over columns or rows",
+    "places (quasi-identifiers) that stand, as they are, in a public column of reference data too",
     "base64 of fewer than 9 bytes",
     "a single word of letters inside longer text (whole values are searched)",
     "parts of a value, other than an e-mail's local part and windows of 8 words of long text",

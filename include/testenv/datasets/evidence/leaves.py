@@ -25,6 +25,9 @@ Decode = Callable[[bytes], Any]
 ROWS = 65_536
 """Rows of a batch: what is in memory at once."""
 
+FEW = 4_096
+"""Batches of fewer rows are put together, such as small files: a leaf costs more than its values."""
+
 _ORDINARY = re.compile(r"[A-Za-z_][\w-]*")
 
 _OPENS = np.zeros(256, np.bool_)
@@ -44,7 +47,7 @@ class Leaf:
 def read(batches: Batches) -> Iterator[pa.RecordBatch]:
     """The batches, one at a time. Raises `Invalid` for a file that is neither Parquet nor JSON lines."""
     if callable(batches):
-        yield from batches()
+        yield from _together(batches())
         return
     for file in [batches] if isinstance(batches, Path) else batches:
         if file.suffix == ".parquet":
@@ -56,6 +59,17 @@ def read(batches: Batches) -> Iterator[pa.RecordBatch]:
             yield from _lines(file)
         else:
             raise Invalid(f"evidence: {file.name} is neither .parquet nor .jsonl. Give its batches instead")
+
+
+def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        if held and (batch.schema != held[0].schema or sum(each.num_rows for each in held) >= FEW):
+            yield pa.concat_batches(held)
+            held = []
+        held.append(batch)
+    if held:
+        yield pa.concat_batches(held)
 
 
 def _lines(file: Path) -> Iterator[pa.RecordBatch]:

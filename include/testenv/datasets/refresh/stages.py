@@ -1,4 +1,6 @@
-"""The stages of a refresh, each of which may be run again: check → prepare → synthesize → load → publish → retire.
+"""The stages of a refresh, each of which may be run again: check → prepare → synthesize → load → publish.
+
+`retention.retire` comes after them.
 
 A version is `dYYYYMMDD-RUN`; each of its tiers is a dataset of its own, `VERSION-TIER`, with its own golden databases
 and files. What nobody judged, or what was judged and refused, is never published: `publish` alone moves the pointer.
@@ -9,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
-import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,12 @@ from testenv.datasets.mask.policy import compile_policy, load_semantic_types
 from testenv.datasets.models import build_models
 from testenv.datasets.observe_kafka import kafka
 from testenv.datasets.refresh import synthetic
+from testenv.datasets.refresh.scratch import scratch
 from testenv.datasets.refresh.selection import select
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.refresh.stored import Maskery
 from testenv.datasets.seed import Seed, read_seed
-from testenv.datasets.store import POINTER, DatasetStore
+from testenv.datasets.store import MANIFEST, POINTER, DatasetStore
 from testenv.datasets.subset import load_tiers
 from testenv.datasets.synthesize.model import Profile
 from testenv.production import Production
@@ -53,13 +54,7 @@ from testenv.source import Repository
 
 EVIDENCE, REPORT, PREPARED = "evidence/evidence.json", "evidence/report.html", "prepared.json"
 PROFILE = "profile.json"
-KEPT = 3
-"""Published versions that are kept."""
-
-EVIDENCE_KEPT = timedelta(days=30)
-
 UPLOADS = 8
-_VERSION = re.compile(r"d\d{8}-[0-9a-f]{6}")
 
 SCHEMAS = "kafka/_schemas.jsonl"
 """The registry's records: production's are the ones that production's records refer to."""
@@ -111,14 +106,14 @@ class Refresh:
         keys = Keys(client=client("ssm", self.config))
         key = keys.fetch(keys.ensure())
         with (
-            tempfile.TemporaryDirectory(prefix="testenv-refresh-") as home,
+            scratch(self.config.home / "refresh") as home,
             Snapshot(self.config, self.production, self.contracts) as snapshot,
         ):
             secret = hashlib.sha256(b"subset\0" + key.secret).digest()
             tiers = load_tiers()
             selection = select(snapshot, tiers, secret)
             canaries = Canaries(version, bin_=next(iter(load_semantic_types()["pan"].params["bins"])))
-            maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, Path(home))
+            maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, home)
             pairs = {id_: maskery.store(contract) for id_, contract in self.contracts.items()}
             generated = synthetic.synthesis(self.contracts, tiers).generated
             profile = synthetic.profiled(snapshot, selection, generated).to_json().encode()
@@ -132,7 +127,7 @@ class Refresh:
             evidence = judge(version, pairs, self.contracts, about, canaries, written())
             topics, schemas = [topic.model_dump() for topic in maskery.topics()], maskery.schemas()
             for tier in maskery.tiers:
-                folder = Path(home) / tier
+                folder = home / tier
                 (folder / "kafka" / "_schemas.jsonl").write_bytes(schemas)
                 files = _files(folder)
                 (folder / PREPARED).write_text(json.dumps({"topics": topics, "files": files}), encoding="utf-8")
@@ -162,8 +157,8 @@ class Refresh:
         masked = golden_prefix(f"{version}-{next(iter(tiers.fractions))}")
         whole = synthetic.Generation(self.contracts, Profile.from_json(profile.decode()), version)
         for tier, entities in tiers.generated.items():
-            with tempfile.TemporaryDirectory(prefix="testenv-synthesize-") as home:
-                folder = Path(home)
+            with scratch(self.config.home / "refresh") as home:
+                folder = home / tier
                 whole.sized(tiers, tier).write(todo, folder, lambda name: self._get(masked + name) or b"")
                 told[tier] = synthetic.about(todo, version, tiers.entity, entities)
                 prepared = {"topics": [], "files": _files(folder), "about": told[tier]}
@@ -174,12 +169,14 @@ class Refresh:
     # ---------------------------------------------------------------- load
 
     def load(self, version: str, tier: str) -> Dataset:
-        """Make a tier's golden databases from its files and the seed, build its models, and write its manifest."""
+        """Make a tier's golden databases from its files and the seed, build its models, and write its manifest.
+
+        Raises `Failed` if the version's evidence does not hold: environments may pin whatever has a manifest.
+        """
+        evidence = self._require_good(version)
         name = f"{version}-{tier}"
         if found := DatasetStore(self.config).find(name):
             return found
-        if (evidence := self.evidence(version)) is None:
-            raise Conflict(f"{version} is not prepared: it has no {EVIDENCE}. Prepare it before its tiers are loaded")
         seed, server, account = read_seed(self.config.repo), Server(self.config), Account(self.config)
         warehouse = load_kinds()["ci"].warehouse
         with golden_postgres.publishing(server):
@@ -215,7 +212,7 @@ class Refresh:
                 about=prepared.get("about", ""),
                 snapshot=evidence.about.snapshot,
             )
-            self._put(golden_prefix(name) + "manifest.json", dataset.model_dump_json(indent=1).encode())
+            self._put(golden_prefix(name) + MANIFEST, dataset.model_dump_json(indent=1).encode())
         return dataset
 
     def _of(self, store: Store) -> list[Any]:
@@ -264,42 +261,26 @@ class Refresh:
                 topics.append(topic.model_copy(update={"records": len([*filter(bytes.strip, body.splitlines())])}))
         return {path: hashlib.sha256(body).hexdigest() for path, body in sorted(bodies.items())}, tuple(topics)
 
-    # ---------------------------------------------------------------- publish, retire
+    # ---------------------------------------------------------------- publish
 
     def publish(self, version: str) -> None:
         """Let `version` be the current one, if its evidence holds and all of its tiers are whole.
 
         Raises `Failed` with the reasons; the current version stays what it was.
         """
-        evidence, store = self.evidence(version), DatasetStore(self.config)
-        if evidence is None:
-            raise Failed(f"{version} was never judged: it has no {EVIDENCE}. Prepare it again")
-        if not evidence.verdict:
-            raise Failed(f"{version} is not published: " + "; ".join(evidence.reasons))
+        self._require_good(version)
+        store = DatasetStore(self.config)
         if missing := [tier for tier in load_tiers().names if store.find(f"{version}-{tier}") is None]:
             raise Conflict(f"{version} is not published: its tiers {', '.join(missing)} are not loaded")
         self._put(POINTER, version.encode())
 
-    def retire(self, in_use: Collection[str], now: datetime) -> list[str]:
-        """Delete what is older than the newest versions, and in nobody's use; returns the datasets that are gone.
-
-        Evidence stays for 30 days from when it was signed. `in_use` are the datasets that environments stand on.
-        """
-        current = DatasetStore(self.config).current() or ""
-        prefixes = self._prefixes()
-        versions = sorted({prefix for prefix in prefixes if _VERSION.fullmatch(prefix)})
-        gone = []
-        for version in versions[:-KEPT]:
-            tiers = [name for name in prefixes if name.startswith(f"{version}-")]
-            if version == current or any(name in in_use for name in tiers):
-                continue
-            for name in tiers:
-                golden_postgres.drop(Server(self.config), name)
-                golden_snowflake.drop(Account(self.config), name)
-                self._delete(golden_prefix(name), before=now)
-                gone.append(name)
-            self._delete(golden_prefix(version), before=now - EVIDENCE_KEPT)
-        return gone
+    def _require_good(self, version: str) -> Evidence:
+        evidence = self.evidence(version)
+        if evidence is None:
+            raise Failed(f"{version} was never judged: it has no {EVIDENCE}. Prepare it again")
+        if not evidence.verdict:
+            raise Failed(f"{version} is not published: " + "; ".join(evidence.reasons))
+        return evidence
 
     # ---------------------------------------------------------------- S3
 
@@ -314,24 +295,6 @@ class Refresh:
             return bytes(s3.get_object(Bucket=self.config.bucket, Key=key)["Body"].read())
         except s3.exceptions.NoSuchKey:
             return None
-
-    @translate
-    def _prefixes(self) -> list[str]:
-        pages = (
-            client("s3", self.config)
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=self.config.bucket, Prefix="datasets/", Delimiter="/")
-        )
-        return [each["Prefix"].split("/")[1] for page in pages for each in page.get("CommonPrefixes", ())]
-
-    @translate
-    def _delete(self, prefix: str, *, before: datetime) -> None:
-        """Delete the objects below `prefix` that were written before; a manifest first, so that no half is found."""
-        s3 = client("s3", self.config)
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.config.bucket, Prefix=prefix)
-        keys = [each["Key"] for page in pages for each in page.get("Contents", ()) if each["LastModified"] < before]
-        for key in sorted(keys, key=lambda key: not key.endswith("manifest.json")):
-            s3.delete_object(Bucket=self.config.bucket, Key=key)
 
     def _upload(self, folder: Path, prefix: str) -> None:
         with ThreadPoolExecutor(UPLOADS) as pool:

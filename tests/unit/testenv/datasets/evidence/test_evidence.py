@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.testenv.datasets.evidence.conftest import ABOUT, CUSTOMERS, Bank, Rows
+from tests.unit.testenv.datasets.evidence.conftest import ABOUT, CUSTOMERS, PAYMENTS, Bank, Rows
 
 from testenv.core.errors import Invalid
 from testenv.datasets.evidence.canaries import Canaries
@@ -149,3 +149,17 @@ def test_every_contract_is_judged(bank: Bank) -> None:
         Invalid, match=r"Without a contract: nosuch.*Without data: postgres.customers, postgres.payments"
     ):
         judge("v1", {"nosuch": Pair([], [])}, bank.contracts, ABOUT, bank.canaries)
+
+
+@pytest.mark.parametrize(("classification", "leaks"), [("quasi-identifier", False), ("identifier", True)])
+def test_a_place_that_reference_data_tells_publicly_is_no_leak_and_a_name_is_one(
+    bank: Bank, classification: str, leaks: bool
+) -> None:
+    place = "Obernau am See"
+    notes = f"{{name: notes, logicalType: string, classification: {classification}, semanticType: city}}"
+    text = PAYMENTS.replace("{name: notes, logicalType: string, classification: internal}", notes)
+    village = replace(bank.with_contract(text), source={name: [*rows] for name, rows in bank.source.items()})
+    village.source["postgres.payments"][5] = {**bank.source["postgres.payments"][5], "notes": place}
+    village.source["postgres.customers"][7] = {**bank.source["postgres.customers"][7], "country": place}
+    evidence = village.judged(lambda masked: masked["postgres.customers"][7].update(country=place))
+    assert bool([hit for hit in evidence.hits if hit.path == "country"]) is leaks
