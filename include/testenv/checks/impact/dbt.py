@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from testenv.checks.impact.harmless import sql
+from testenv.checks.impact.harmless import LOADER, sql
 from testenv.checks.impact.trees import Tree
 
 PROJECT = "project"
@@ -47,7 +47,9 @@ class Node:
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(json.dumps([sorted(self.content), sorted(self.parents), self.relation]).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps([sorted(self.content), sorted(self.parents), self.relation]).encode()
+        ).hexdigest()
 
 
 Nodes = dict[str, Node]
@@ -86,7 +88,9 @@ def from_manifest(manifest: Mapping[str, Any], tree: Tree, folder: str) -> Nodes
             node.files.add(f"{folder}/{each['patch_path'].partition('://')[2]}")
     for unique_id, macro in manifest.get("macros", {}).items():
         parents = {_key(one) for one in (macro.get("depends_on") or {}).get("macros") or []}
-        nodes[_key(unique_id)] = Node([macro.get("macro_sql", "")], parents, {f"{folder}/{macro['original_file_path']}"})
+        nodes[_key(unique_id)] = Node(
+            [macro.get("macro_sql", "")], parents, {f"{folder}/{macro['original_file_path']}"}
+        )
     _overriding(nodes, {_key(each) for each in manifest.get("macros", {})})
     return nodes
 
@@ -106,7 +110,17 @@ def _telling(node: Mapping[str, Any]) -> dict[str, Any]:
         name: {key: column.get(key) for key in ("name", "data_type", "constraints", "quote")}
         for name, column in (node.get("columns") or {}).items()
     }
-    names = ("alias", "schema", "identifier", "contract", "constraints", "access", "version", "freshness", "loaded_at_field")
+    names = (
+        "alias",
+        "schema",
+        "identifier",
+        "contract",
+        "constraints",
+        "access",
+        "version",
+        "freshness",
+        "loaded_at_field",
+    )
     settings = node.get("unrendered_config") or node.get("config")
     more = {key: node.get(key) for key in ("given", "expect", "overrides", "test_metadata") if key in node}
     checksum = (node.get("checksum") or {}).get("checksum") or node.get("raw_code")
@@ -166,12 +180,15 @@ def _read_properties(nodes: Nodes, tree: Tree, path: str, shown: set[str]) -> No
         return node
 
     try:
-        for section, entries in dict(yaml.safe_load(tree.text(path)) or {}).items():
+        for section, entries in dict(yaml.load(tree.text(path), LOADER) or {}).items():
             if section == "sources":
-                for source, table in ((source, table) for source in entries for table in source.get("tables") or []):
+                for source in entries:
                     rest = {name: each for name, each in source.items() if name != "tables"}
-                    relation = f"{source.get('schema') or source['name']}.{table.get('identifier') or table['name']}"
-                    add(f"source.{source['name']}.{table['name']}", _without([rest, table], shown), relation)
+                    for table in source.get("tables") or []:
+                        relation = (
+                            f"{source.get('schema') or source['name']}.{table.get('identifier') or table['name']}"
+                        )
+                        add(f"source.{source['name']}.{table['name']}", _without([rest, table], shown), relation)
             elif section == "unit_tests":
                 for entry in entries:
                     add(f"unit_test.{entry['name']}", entry).parents.add(f"model.{entry['model']}")

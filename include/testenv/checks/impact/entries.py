@@ -7,12 +7,17 @@ branch may be taken.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _METHODS = {"split", "rsplit", "startswith", "endswith", "removeprefix", "removesuffix", "lower", "upper", "strip"}
 _MOST = 10_000
 """The longest text or list that is worked out."""
+
+
+Shape = tuple[set[str], dict[str, ast.expr]]
+"""Of a function: its parameters that are entries, and its local names that are assigned once, with what is assigned."""
 
 
 class Unknown(Exception):
@@ -27,6 +32,7 @@ class EntryClass:
         self.fields: set[str] = set()
         self.defaults: dict[str, Any] = {}
         self.properties: dict[str, ast.FunctionDef] = {}
+        self.shapes: dict[ast.AST, Shape] = {}
         # A class that makes its attributes in another way than by fields is not followed.
         self.plain = not source.keywords and not source.bases
         for part in source.body:
@@ -46,17 +52,9 @@ class Scope:
 
     def __init__(self, kind: EntryClass, entry: Mapping[str, Any], function: ast.AST) -> None:
         self._kind, self._entry = kind, entry
-        self._names = _parameters(function, kind.name)
-        self._locals: dict[str, ast.expr] = {}
-        stored = [node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
-        for node in ast.walk(function):
-            if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-                name = node.targets[0].id
-                if stored.count(name) == 1:
-                    self._locals[name] = node.value
-        bound = _bound(function)
-        self._names -= {*stored, *bound}
-        self._locals = {name: value for name, value in self._locals.items() if name not in bound | _arguments(function)}
+        if function not in kind.shapes:
+            kind.shapes[function] = _shape(function, kind.name)
+        self._names, self._locals = kind.shapes[function]
 
     def truth(self, test: ast.expr) -> bool | None:
         """Whether a condition holds; None if that cannot be told."""
@@ -94,9 +92,9 @@ class Scope:
             case ast.UnaryOp(ast.Not(), operand):
                 return not self.value(operand, names)
             case ast.BoolOp(ast.And(), parts):
-                return all([self.value(part, names) for part in parts])
+                return all(self.value(part, names) for part in parts)
             case ast.BoolOp(ast.Or(), parts):
-                return any([self.value(part, names) for part in parts])
+                return any(self.value(part, names) for part in parts)
             case ast.Compare(left, [operator], [right]):
                 return _compare(self.value(left, names), operator, self.value(right, names))
             case ast.Call(ast.Attribute(text, method), arguments, []) if method in _METHODS:
@@ -119,7 +117,9 @@ class Scope:
         if field in kind.properties:
             code = kind.properties[field]
             last = code.body[-1]
-            body = [each for each in code.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+            body = [
+                each for each in code.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+            ]
             if len(body) == 1 and isinstance(last, ast.Return) and last.value is not None:
                 inner = Scope(kind, self._entry, code)
                 inner._names = {code.args.args[0].arg}
@@ -143,12 +143,26 @@ def live(node: ast.AST, scope: Scope | None) -> Iterator[ast.AST]:
     elif scope is not None and isinstance(node, ast.Match):
         yield node.subject
         for case in node.cases:
-            if (taken := scope.matches(node.subject, case)) is not False:
+            fits = scope.matches(node.subject, case)
+            if fits is not False:
                 yield case
-            if taken:
+            if fits:
                 return
     else:
         yield from ast.iter_child_nodes(node)
+
+
+def _shape(function: ast.AST, name: str) -> Shape:
+    nodes = list(ast.walk(function))
+    stored = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    bound = _bound(function, nodes)
+    taken = bound | _arguments(function)
+    assigned: dict[str, ast.expr] = {}
+    for node in nodes:
+        match node:
+            case ast.Assign([ast.Name(local)], value) if stored[local] == 1 and local not in taken:
+                assigned[local] = value
+    return _parameters(function, name) - {*stored, *bound}, assigned
 
 
 def _parameters(function: ast.AST, name: str) -> set[str]:
@@ -175,10 +189,10 @@ def _last_name(annotation: ast.expr) -> str:
     return ""
 
 
-def _bound(function: ast.AST) -> set[str]:
+def _bound(function: ast.AST, nodes: Iterable[ast.AST]) -> set[str]:
     """Names that are bound within a function in other ways than by assignment."""
     bound: set[str] = set()
-    for node in ast.walk(function):
+    for node in nodes:
         if node is function:
             continue
         bound |= _arguments(node)
@@ -196,7 +210,7 @@ def _fits(pattern: ast.pattern, value: Any) -> bool:
         case ast.MatchSingleton(wanted):
             return value is wanted
         case ast.MatchOr(patterns):
-            return any([_fits(each, value) for each in patterns])
+            return any(_fits(each, value) for each in patterns)
         case ast.MatchAs(None):
             return True
     raise Unknown

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import yaml
 
 from testenv.checks.impact import dbt, paths
 from testenv.checks.impact.files import Files
+from testenv.checks.impact.harmless import LOADER
 from testenv.checks.impact.layout import Layout
 from testenv.checks.impact.python import WHOLE, Code, Module, Part
 from testenv.checks.impact.trees import Tree
@@ -39,7 +40,9 @@ Manifests = Mapping[str, Mapping[str, Any]]
 class Graph:
     """The pipelines of a tree and all they depend on."""
 
-    def __init__(self, tree: Tree, layout: Layout, manifests: Manifests, modules: dict[tuple[str, str], Module]) -> None:
+    def __init__(
+        self, tree: Tree, layout: Layout, manifests: Manifests, modules: dict[tuple[str, str], Module]
+    ) -> None:
         self.tree, self.layout = tree, layout
         self.files = Files(tree, (path for path in tree if not layout.is_apart(path)))
         self.code = Code(self.files, modules)
@@ -68,7 +71,7 @@ class Graph:
         catalogue = self.layout.catalogue
         for path in self.files.python:
             if self.layout.is_dag(path) and not (catalogue and path == catalogue.factory):
-                found |= {id_: path for id_ in _dag_ids(self.tree, path)}
+                found |= dict.fromkeys(_dag_ids(self.tree, path), path)
         made = catalogue.factory if catalogue and catalogue.factory in self.files else ""
         return found | {id_: made for id_ in self.entries if id_ not in found}
 
@@ -192,7 +195,7 @@ class Graph:
         for dataset in datasets:
             edges[Node("data", dataset)] |= {Node("pipeline", id_) for id_ in writers[dataset]}
             edges[Node("data", dataset)].add(Node("unlisted", "written"))
-            edges[Node("unlisted", "read")].add(Node("data", dataset))
+            edges[Node("unlisted", "read")] |= {Node("data", dataset), Node("dataset", dataset)}
         # What is not in the catalogue may read anything, and write anything.
         edges[Node("unlisted", "read")].add(Node("unlisted", "written"))
         edges[Node("unlisted", "written")] |= {Node("pipeline", id_) for id_ in unlisted}
@@ -247,9 +250,8 @@ def _catalogue(tree: Tree, layout: Layout) -> tuple[dict[str, Mapping[str, Any]]
     catalogue = layout.catalogue
     if catalogue is None or catalogue.file not in tree:
         return {}, ""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(tree.text(catalogue.file), loader)
+        content = yaml.load(tree.text(catalogue.file), LOADER)
         entries = {str(id_): entry or {} for id_, entry in content[catalogue.key].items()}
     except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
         raise InvalidCatalog(
@@ -257,7 +259,9 @@ def _catalogue(tree: Tree, layout: Layout) -> tuple[dict[str, Mapping[str, Any]]
             "catalogue.key in testenv.yaml"
         ) from error
     if wrong := [id_ for id_, entry in entries.items() if not isinstance(entry, dict)]:
-        raise InvalidCatalog(f"{catalogue.file}: {catalogue.key}.{wrong[0]}: must be a mapping, got {entries[wrong[0]]!r}")
+        raise InvalidCatalog(
+            f"{catalogue.file}: {catalogue.key}.{wrong[0]}: must be a mapping, got {entries[wrong[0]]!r}"
+        )
     return entries, repr({key: value for key, value in content.items() if key != catalogue.key})
 
 
@@ -287,7 +291,9 @@ def _stem(path: str) -> str:
 
 
 def _called(function: ast.expr) -> str:
-    return function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    return (
+        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    )
 
 
 def _stated(call: ast.Call | None, otherwise: str) -> str:
@@ -298,6 +304,3 @@ def _stated(call: ast.Call | None, otherwise: str) -> str:
     if stated is None:
         return otherwise
     return stated.value if isinstance(stated, ast.Constant) and isinstance(stated.value, str) else ""
-
-
-Label = Callable[[Node], str]

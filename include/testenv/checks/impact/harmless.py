@@ -9,6 +9,9 @@ from typing import Any
 
 import yaml
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Safe, and in C where there is one: several times as fast."""
+
 _PROSE = (".md", ".rst")
 _UNREAD = {"LICENSE", "LICENCE", "CODEOWNERS", ".gitignore", ".gitattributes", ".editorconfig"}
 _SHOWN = {"doc_md", "description"}
@@ -105,4 +108,4 @@ def json_value(content: bytes) -> str:
 
 def yaml_value(content: bytes) -> str:
     """As `json_value`."""
-    return repr(yaml.safe_load(content))
+    return repr(yaml.load(content, LOADER))

@@ -59,8 +59,9 @@ class Dbt(_Frozen):
 class Layout(_Frozen):
     """Folders and files, as paths below the root.
 
-    `apart` are those on which no pipeline depends, though they lie in the same repository: a statement, which is not
-    looked into. What is stated elsewhere in the layout is never apart.
+    `everywhere` are those that run with all pipelines, such as Airflow's plugins. `apart` are those on which no pipeline
+    depends, though they lie in the same repository: a statement, which is not looked into. What is stated elsewhere in
+    the layout is never apart.
     """
 
     dags: tuple[str, ...] = ("dags",)
@@ -68,10 +69,14 @@ class Layout(_Frozen):
     catalogue: Catalogue | None = None
     contracts: tuple[str, ...] = ()
     schemas: tuple[Schemas, ...] = ()
+    everywhere: tuple[str, ...] = ("plugins",)
     apart: tuple[str, ...] = ()
 
     def is_dag(self, path: str) -> bool:
         return path.endswith(".py") and below(path, *self.dags)
+
+    def is_everywhere(self, path: str) -> bool:
+        return below(path, *self.everywhere)
 
     def is_contract(self, path: str) -> bool:
         return path.endswith((".yaml", ".yml")) and below(path, *self.contracts)

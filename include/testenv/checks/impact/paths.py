@@ -56,7 +56,7 @@ def pattern_of(node: ast.expr) -> str | None:
     """The text that an f-string, a sum, `%` or `format` makes, `*` for what is not known of it; None for another."""
     match node:
         case ast.JoinedStr(values):
-            return "".join(each.value if isinstance(each, ast.Constant) else "*" for each in values)
+            return "".join(_text(each) for each in values)
         case ast.BinOp(left, ast.Add(), right):
             parts = [_text(left), _text(right)]
             return None if parts == ["*", "*"] else "".join(parts)

@@ -1,7 +1,7 @@
 """What Python code leads to: which parts of which modules, and which files it names. Nothing is run.
 
 A module's parts are its body (what runs when it is imported), each function and each class. A part that is reached
-leads to all parts whose names it mentions. So a file that one function names affects those who reach the function, while
+leads to all parts whose names it mentions. So a file that one function names affects those who reach the function, and
 a change of the module's own text affects all who import it.
 """
 
@@ -103,6 +103,7 @@ class Code:
     def __init__(self, files: Files, modules: dict[tuple[str, str], Module]) -> None:
         self._files, self._modules = files, modules
         self._meanings: dict[str, dict[str, list[Part]]] = {}
+        self._varies: dict[Part, bool] = {}
 
     def module(self, file: str) -> Module:
         """A file's module. Modules of equal files are shared between trees."""
@@ -140,7 +141,10 @@ class Code:
 
     def varies(self, part: Part, kind: EntryClass) -> bool:
         """Whether a part may lead elsewhere for one entry than for another."""
-        return any(takes_entry(each, kind) for each in self.module(part.file).parts.get(part.name, []))
+        if part not in self._varies:
+            statements = self.module(part.file).parts.get(part.name, [])
+            self._varies[part] = any(takes_entry(each, kind) for each in statements)
+        return self._varies[part]
 
     def _walker(self, module: Module, found: Reached, scope: Scope | None = None) -> _Walker:
         return _Walker(self, self._files, module, found, scope)
@@ -211,7 +215,9 @@ class _Walker:
                 for part in self._meanings[name]:
                     self._note_part(Part(part.file, attribute) if part.name == WHOLE else part)
                 return
-            case ast.Call(ast.Name(name) | ast.Attribute(_, name), [ast.Constant(str(text)), *more]) if name in _IMPORTERS:
+            case ast.Call(ast.Name(name) | ast.Attribute(_, name), [ast.Constant(str(text)), *more]) if (
+                name in _IMPORTERS
+            ):
                 self._found.parts |= {Part(file, WHOLE) for file in self._files.modules(text)}
                 self._found.anything |= text.startswith(".")
                 for each in more:

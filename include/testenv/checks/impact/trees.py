@@ -91,7 +91,9 @@ def changed(base: Tree, head: Tree) -> list[str]:
 
 def _tree_of_commit(folder: Path, commit: str) -> Tree:
     entries: dict[str, Entry] = {}
-    for line in _git(folder, "ls-tree", "-r", "-z", "--full-tree", commit).decode("utf-8", "surrogateescape").split("\0"):
+    for line in (
+        _git(folder, "ls-tree", "-r", "-z", "--full-tree", commit).decode("utf-8", "surrogateescape").split("\0")
+    ):
         if line:
             meta, _, path = line.partition("\t")
             mode, kind, digest = meta.split()
@@ -141,7 +143,9 @@ def _paths(folder: Path) -> list[str]:
 
 
 def _listed(folder: Path, *which: str) -> list[str]:
-    return [path for path in _git(folder, "ls-files", "-z", *which).decode("utf-8", "surrogateescape").split("\0") if path]
+    return [
+        path for path in _git(folder, "ls-files", "-z", *which).decode("utf-8", "surrogateescape").split("\0") if path
+    ]
 
 
 def _is_file(path: str) -> bool:
