@@ -200,7 +200,9 @@ def reap(
 
 @app.command()
 def why(
-    pipeline: Annotated[str, typer.Argument(metavar="[PIPELINE]", help="Id of a DAG; without it, all are listed.")] = "",
+    pipeline: Annotated[
+        str, typer.Argument(metavar="[PIPELINE]", help="Id of a DAG; without it, all are listed.")
+    ] = "",
     base: Annotated[str, typer.Option(help="Branch, tag or commit to compare with.")] = "HEAD",
     head: Annotated[str, typer.Option(help="Branch, tag or commit of the change.")] = "working-tree",
     repo: Annotated[str, typer.Option(help="The repository under test.", show_default="the folder you are in")] = ".",

@@ -33,6 +33,7 @@ class EntryClass:
         self.defaults: dict[str, Any] = {}
         self.properties: dict[str, ast.FunctionDef] = {}
         self.shapes: dict[ast.AST, Shape] = {}
+        self.branches: dict[ast.AST, list[ast.If | ast.IfExp | ast.Match]] = {}
         # A class that makes its attributes in another way than by fields is not followed.
         self.plain = not source.keywords and not source.bases
         for part in source.body:
@@ -55,6 +56,21 @@ class Scope:
         if function not in kind.shapes:
             kind.shapes[function] = _shape(function, kind.name)
         self._names, self._locals = kind.shapes[function]
+
+    def outcomes(self, function: ast.AST) -> tuple[bool | None, ...]:
+        """Which way each branch of the function goes: entries for which they are equal are treated alike."""
+        kind = self._kind
+        if function not in kind.branches:
+            kind.branches[function] = [
+                node for node in ast.walk(function) if isinstance(node, ast.If | ast.IfExp | ast.Match)
+            ]
+        found: list[bool | None] = []
+        for node in kind.branches[function]:
+            if isinstance(node, ast.Match):
+                found += [self.matches(node.subject, case) for case in node.cases]
+            else:
+                found.append(self.truth(node.test))
+        return tuple(found)
 
     def truth(self, test: ast.expr) -> bool | None:
         """Whether a condition holds; None if that cannot be told."""

@@ -14,7 +14,7 @@ from testenv.checks.impact import dbt, paths
 from testenv.checks.impact.files import Files
 from testenv.checks.impact.harmless import LOADER
 from testenv.checks.impact.layout import Layout
-from testenv.checks.impact.python import WHOLE, Code, Module, Part
+from testenv.checks.impact.python import WHOLE, Code, Module, Part, Reached
 from testenv.checks.impact.trees import Tree
 from testenv.core.errors import InvalidCatalog
 
@@ -57,7 +57,7 @@ class Graph:
         self.pipelines = self._pipelines()
         catalogue = layout.catalogue
         self._kind = self.code.entry_class(catalogue.entry) if catalogue and catalogue.entry else None
-        self._reached: dict[tuple[Part, str], Any] = {}
+        self._reached: dict[Any, Reached] = {}
         for pipeline in self.pipelines:
             self._follow(Node("pipeline", pipeline))
         self._add_lineage()
@@ -150,11 +150,11 @@ class Graph:
                 if not self.layout.is_stated(path):
                     yield from self._file(path, node.entry)
 
-    def _lookup(self, part: Part, entry: str) -> Any:
-        varies = self._kind is not None and entry and self.code.varies(part, self._kind)
-        key = (part, entry if varies else "")
+    def _lookup(self, part: Part, id_: str) -> Reached:
+        entry, kind = self.entries.get(id_, {}), self._kind if id_ else None
+        key = (part, kind and self.code.outcomes(part, kind, entry))
         if key not in self._reached:
-            self._reached[key] = self.code.reached(part, self._kind if varies else None, self.entries.get(entry))
+            self._reached[key] = self.code.reached(part, kind, entry)
         return self._reached[key]
 
     def _file(self, path: str, entry: str) -> Iterator[Node]:

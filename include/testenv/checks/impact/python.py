@@ -103,7 +103,7 @@ class Code:
     def __init__(self, files: Files, modules: dict[tuple[str, str], Module]) -> None:
         self._files, self._modules = files, modules
         self._meanings: dict[str, dict[str, list[Part]]] = {}
-        self._varies: dict[Part, bool] = {}
+        self._takers: dict[Part, list[ast.AST]] = {}
 
     def module(self, file: str) -> Module:
         """A file's module. Modules of equal files are shared between trees."""
@@ -139,12 +139,12 @@ class Code:
         found.parts.discard(part)
         return found
 
-    def varies(self, part: Part, kind: EntryClass) -> bool:
-        """Whether a part may lead elsewhere for one entry than for another."""
-        if part not in self._varies:
+    def outcomes(self, part: Part, kind: EntryClass, entry: Mapping[str, Any]) -> tuple[bool | None, ...]:
+        """What tells entries apart for which a part leads elsewhere."""
+        if part not in self._takers:
             statements = self.module(part.file).parts.get(part.name, [])
-            self._varies[part] = any(takes_entry(each, kind) for each in statements)
-        return self._varies[part]
+            self._takers[part] = [each for each in statements if takes_entry(each, kind)]
+        return tuple(way for each in self._takers[part] for way in Scope(kind, entry, each).outcomes(each))
 
     def _walker(self, module: Module, found: Reached, scope: Scope | None = None) -> _Walker:
         return _Walker(self, self._files, module, found, scope)

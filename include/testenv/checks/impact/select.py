@@ -93,11 +93,16 @@ def select(
         Graph(tree, layout, {each: manifests[each] for each in both} if manifests else {}, modules)
         for tree, manifests in ((base, base_manifests), (head, head_manifests))
     )
+    return compare(before, after)
+
+
+def compare(before: Graph, after: Graph) -> Selection:
+    """As `select`, of two graphs that were made by the same layout."""
     edges: Edges = defaultdict(set)
     for graph in (before, after):
         for node, below in graph.edges.items():
             edges[node] |= below
-    paths = changed(base, head)
+    paths = changed(before.tree, after.tree)
     changes = Changes(before, after, paths, {*edges, *(node for below in edges.values() for node in below)})
     for id_ in after.pipelines:
         edges[Node("pipeline", id_)].add(EVERYTHING)
