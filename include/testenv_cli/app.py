@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import subprocess
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -231,6 +233,23 @@ def reap(
     else:
         words = ended["note"] or f"Started. Follow it: {ended['url']}"
         printing.out.print(words, soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command()
+def why(
+    pipeline: Annotated[
+        str, typer.Argument(metavar="[PIPELINE]", help="Id of a DAG; without it, all are listed.")
+    ] = "",
+    base: Annotated[str, typer.Option(help="Branch, tag or commit to compare with.")] = "HEAD",
+    head: Annotated[str, typer.Option(help="Branch, tag or commit of the change.")] = "working-tree",
+    repo: Annotated[str, typer.Option(help="The repository under test.", show_default="the folder you are in")] = ".",
+    as_json: Json = False,
+) -> None:
+    """Say why a change affects a pipeline, or why it does not. Needs no control plane."""
+    # A process of its own: the client imports nothing of the engine, and this reads files alone.
+    command = [sys.executable, "-m", "testenv.checks.impact", f"--base={base}", f"--head={head}", f"--repo={repo}"]
+    more = ["--json"] if as_json else []
+    raise typer.Exit(subprocess.run([*command, *more, "--", *([pipeline] if pipeline else [])], check=False).returncode)
 
 
 datasets = typer.Typer(help="Dataset versions: what environments are made from.", no_args_is_help=True)

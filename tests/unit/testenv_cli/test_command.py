@@ -32,7 +32,10 @@ def test_help_names_the_exit_codes() -> None:
     assert done.returncode == 0 and "Exit codes" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect", "reap"])
+COMMANDS = ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect", "reap", "why"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_and_has_json(command: str) -> None:
     done = testenv(command, "--help")
     assert done.returncode == 0 and "--json" in done.stdout
@@ -51,6 +54,25 @@ def test_without_a_control_plane_it_says_what_to_do_and_no_traceback(arguments: 
 )
 def test_wrong_usage_is_a_bad_request(arguments: tuple[str, ...]) -> None:
     assert testenv(*arguments).returncode == 2
+
+
+def test_why_answers_without_a_control_plane() -> None:
+    done = testenv("why", "customers_hourly", "--base", "HEAD", "--head", "HEAD", "--repo", str(REPO))
+    assert done.returncode == 0, done.stderr
+    assert "customers_hourly is not affected" in done.stdout and "include/estate/sql/merge_table.sql" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("nobody", "--base=HEAD", "--head=HEAD"), 3, "'nobody' is in neither tree"),
+        (("--base=no-such-branch",), 2, "names no commit"),
+    ],
+)
+def test_why_says_what_it_does_not_know(arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = testenv("why", *arguments, "--repo", str(REPO))
+    assert done.returncode == code
+    assert words in done.stderr and "Traceback" not in done.stderr
 
 
 def test_it_imports_nothing_that_is_heavy() -> None:
