@@ -59,12 +59,14 @@ class Environment(Protocol):
 class Tree:
     """One side of a change: its files below `root`, which nobody writes, and what was read from them.
 
-    `manifest` is dbt's, of the project in this tree; None where it has none. `environment` is None where nothing ran.
+    `contracts_at` is where the contracts' files lie below it. `manifest` is dbt's, of the project in this tree; None
+    where it has none. `environment` is None where nothing ran.
     """
 
     ref: str
     root: Path
     contracts: Contracts = field(default_factory=dict)
+    contracts_at: str = "include/catalog/contracts"
     manifest: Mapping[str, Any] | None = None
     environment: Environment | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from copy import deepcopy
 from random import Random
 from typing import Any
@@ -32,7 +33,7 @@ def document(draw: Random, depth: int = 2) -> Any:
     return {name: document(draw, depth - 1) for name in draw.sample(["a", "b", "ab"], count)}
 
 
-def keyword(draw: Random, depth: int, name: str) -> Any:
+def makers(draw: Random, depth: int) -> dict[str, Callable[[], Any]]:
     def inner() -> Any:
         return schema(draw, depth - 1)
 
@@ -73,17 +74,14 @@ def keyword(draw: Random, depth: int, name: str) -> Any:
         "then": inner,
         "unevaluatedProperties": inner,
         "$ref": lambda: "#/$defs/d",
-    }[name]()
+    }
 
 
-KEYWORDS = [
-    *(
-        "type enum const minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength pattern"
-    ).split(),
-    *("items prefixItems minItems maxItems uniqueItems properties patternProperties additionalProperties").split(),
-    *("required minProperties maxProperties contains propertyNames dependentRequired anyOf oneOf allOf not").split(),
-    *("if then unevaluatedProperties $ref").split(),
-]
+KEYWORDS = [*makers(Random(0), 1)]
+
+
+def keyword(draw: Random, depth: int, name: str) -> Any:
+    return makers(draw, depth)[name]()
 
 
 def schema(draw: Random, depth: int = 2) -> Any:
