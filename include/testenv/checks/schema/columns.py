@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from testenv.checks.protocol import Witness
 from testenv.checks.schema.change import Breaks, Change
 from testenv.checks.schema.names import renames
-from testenv.checks.schema.rows import Shape, Shapes, any_row, prove_query, prove_row
+from testenv.checks.schema.rows import Shape, Shapes, any_row, prove_float, prove_query, prove_row
 from testenv.checks.schema.sqltypes import SqlType, beyond, holds
 
 DATA, READERS, PROMISE = Breaks.DATA, Breaks.READERS, Breaks.PROMISE
@@ -61,7 +62,9 @@ def _type(was: Shape, now: Shape, base: Shapes, head: Shapes) -> Iterator[Change
     value = beyond(old, new)
     if was.allowed and value not in was.allowed:
         value = max(was.allowed, key=lambda each: len(str(each)))
-    witness = prove_row(any_row(base, **{was.name: value}), base, _alone(head, now))
+    witness: Witness | None = prove_row(any_row(base, **{was.name: value}), base, _alone(head, now))
+    if (old.family, new.family) == ("number", "float"):
+        witness = prove_float(old)
     if same:
         what = f"{said}: {_shown(value)} no longer fits"
         yield Change("type-narrowed", (DATA,), was.name, what, "Keep the type as wide as it was", witness)
@@ -73,11 +76,8 @@ def _type(was: Shape, now: Shape, base: Shapes, head: Shapes) -> Iterator[Change
 
 def _alone(head: Shapes, changed: Shape) -> Shapes:
     """Head with nothing changed but the type of a column: a witness is to show that and no more."""
-    return [Shape(each.name, each.type, each.text) if each is changed else _loose(each) for each in head]
-
-
-def _loose(shape: Shape) -> Shape:
-    return Shape(shape.name, SqlType("any"), "")
+    anything = SqlType("any")
+    return [Shape(each.name, each.type if each is changed else anything, each.text) for each in head]
 
 
 def _shown(value: object) -> str:

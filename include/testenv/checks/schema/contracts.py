@@ -101,9 +101,8 @@ def _field(contract: Contract, was: Field, now: Field) -> Iterator[Change]:
         yield Change("unique-added", (Breaks.DATA,), was.path, what, "Remove what is there twice first", _twice(was))
     if was.references != now.references:
         yield from _reference(contract, was, now)
-    if was.semantic_type != now.semantic_type:
-        before, after = was.semantic_type or "of no semantic type", now.semantic_type or "of none"
-        what = f"was {before} and is {after}: it is masked otherwise"
+    if was.semantic_type not in ("", now.semantic_type):
+        what = f"was {was.semantic_type} and is {now.semantic_type or 'of no semantic type'}: it is masked otherwise"
         yield Change("semantics-changed", (Breaks.PERHAPS,), was.path, what, "See that it still joins once masked")
 
 

@@ -110,6 +110,15 @@ def _step(scale: float) -> dict[str, Decimal]:
     return {} if scale == float("inf") else {"multipleOf": Decimal(1).scaleb(-int(scale))}
 
 
+def prove_float(number: SqlType) -> Witness | None:
+    """A decimal that no double is; None where doubles hold them all, or there is no largest."""
+    if number.largest == INFINITE:
+        return None
+    as_float = Decimal(float(number.largest))
+    how = f"the double next to it is {as_float}"
+    return Witness(kind="value", content=str(number.largest), proved=as_float != number.largest, how=how)
+
+
 def prove_query(column: str, table: str, base: Iterable[str], head: Iterable[str]) -> Witness:
     """A query of a column that base has and head has not."""
     query = f"SELECT t.{_quoted(column)} FROM {table} AS t"

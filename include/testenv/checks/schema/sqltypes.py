@@ -9,7 +9,7 @@ from typing import Any
 
 INFINITE = Decimal("Infinity")
 
-_WITH_SIZE = re.compile(r"([^(]+?)\s*(?:\(([\d,\s]+)\))?\s*([^(]*)")
+_WITH_SIZE = re.compile(r"([^(]+)(?:\(([\d,\s]+)\))?([^(]*)")
 _BITS = {"smallint": 16, "int2": 16, "int4": 32, "int8": 64, "bigint": 64, "long": 64}
 _TEXT = {"varchar", "text", "string", "char", "character", "character varying", "nvarchar", "bpchar", "enum"}
 _FAMILIES = {
@@ -41,7 +41,7 @@ def parse_type(text: str, *, snowflake: bool = False) -> SqlType:
     match = _WITH_SIZE.fullmatch(" ".join(text.lower().split()))
     if match is None:
         return SqlType(text.lower())
-    name = " ".join(filter(None, (match[1], match[3])))
+    name = " ".join(f"{match[1]} {match[3]}".split())
     sizes = [int(each) for each in (match[2] or "").split(",") if each.strip()]
     if name in ("number", "decimal", "numeric", "dec"):
         if not sizes:

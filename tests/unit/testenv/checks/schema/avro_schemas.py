@@ -183,7 +183,7 @@ def _primitive(node: Primitive) -> st.SearchStrategy[Any]:
     if node.logical and node.logical.name == "decimal":
         return st.integers(-(10**node.logical.precision) + 1, 10**node.logical.precision - 1)
     if node.logical:
-        return st.integers(0, 80_000_000)
+        return st.integers(0, 2_900_000 if node.logical.name == "date" else 80_000_000)
     return {
         "null": st.none(),
         "boolean": st.booleans(),
