@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -77,11 +78,9 @@ def subjects(root: Path) -> dict[str, Subject]:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    for kind in Kind:
-        for file in root.rglob(f"*.{kind}"):
-            parts = file.relative_to(root).parts
-            if file.is_file() and not any(part.startswith(".") or part in _SKIPPED for part in parts):
-                yield file
+    for folder, inner, names in os.walk(root):
+        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in _SKIPPED)
+        yield from (Path(folder, name) for name in names if name.endswith(tuple(f".{kind}" for kind in Kind)))
 
 
 def registered(registry: Registry, subject: str) -> Sequence[Text]:

@@ -103,13 +103,21 @@ def _side(breaks: Breaks) -> str:
 
 
 def _avro(breaks: Breaks, writer: Text, reader: Text, side: str) -> Iterator[Change]:
+    """What the old schema has trouble with in its own records is no fault of the change.
+
+    So it is with a union of string and bytes: the first branch that matches bytes is string.
+    """
     written, read = _node(writer), _node(reader)
+    old = written if breaks is Breaks.DATA else read
+    known = {(problem.rule, problem.path) for problem in resolve(old, old)}
     for problem in resolve(written, read):
         witness = prove(problem, written, read)
-        harm = (Breaks.PERHAPS,) if problem.effect is Effect.CHANGED else (breaks,)
-        what = f"{side}: it {problem.what}"
-        proved = witness is not None and witness.proved or problem.effect is Effect.CHANGED
-        yield Change(f"avro-{problem.rule}", harm, problem.path, what, problem.remedy, witness, unsure=not proved)
+        is_minor = problem.effect is Effect.CHANGED or (problem.rule, problem.path) in known
+        unsure = not (is_minor or witness is not None and witness.proved)
+        harm = Breaks.PERHAPS if is_minor else breaks
+        yield Change(
+            f"avro-{problem.rule}", (harm,), problem.path, f"{side}: it {problem.what}", problem.remedy, witness, unsure
+        )
 
 
 def _json(breaks: Breaks, writer: Any, reader: Any, side: str) -> Iterator[Change]:

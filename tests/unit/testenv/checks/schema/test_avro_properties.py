@@ -9,12 +9,18 @@ from hypothesis import strategies as st
 
 from testenv.checks.schema.avro.model import NotASchema, parse
 from testenv.checks.schema.avro.proof import as_schema, prove, read
-from testenv.checks.schema.avro.resolve import Effect, is_compatible, resolve
+from testenv.checks.schema.avro.resolve import MEANING, Effect, is_compatible, resolve
 from testenv.checks.schema.avro.witness import NoRecord, build, encode
 
 from .avro_schemas import changed, records, schemas
 
 MANY = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+
+AMBIGUOUS = "alias-ambiguous"
+"""Two written fields for one of the reader's: no schema by the specification, and fastavro takes the last."""
+
+BY_PROMOTION = {"bytes-as-string", MEANING}
+"""What a union may have against itself: its first branch that matches may do so by promotion."""
 
 
 @st.composite
@@ -54,14 +60,15 @@ def test_what_is_called_incompatible_has_a_record_that_is_not_read(pair: tuple[A
     event(f"compatible: {not problems}")
     for problem in problems:
         witness = prove(problem, writer, reader)
-        assert witness is None or witness.proved, (problem, witness)
+        assert witness is None or witness.proved or problem.rule == AMBIGUOUS, (problem, witness)
 
 
 @given(schemas())
 @MANY
 def test_every_schema_reads_its_own_records(schema: Any) -> None:
     node = _parsed(schema)
-    assert is_compatible(resolve(node, node)) or any(p.rule == "alias-ambiguous" for p in resolve(node, node))
+    found = {problem.rule for problem in resolve(node, node) if problem.effect is not Effect.CHANGED}
+    assert found <= {AMBIGUOUS, *BY_PROMOTION}
 
 
 @given(schemas(), st.data())
