@@ -12,6 +12,7 @@ from typing import Any
 
 from testenv.checks.schema.json_schema.samples import Step, samples
 from testenv.checks.schema.json_schema.view import (
+    NOTHING,
     Root,
     Schema,
     Undecided,
@@ -112,6 +113,9 @@ class _Container:
         return found
 
     def _part(self, writer: View, part: dict[str, Any], at: _At) -> Iterator[Doubt]:
+        if part == NOTHING:
+            yield Doubt("refused", at.path, "may be there, the reader takes none", at.steps, tuple(samples(writer)))
+            return
         if "type" in part and (extra := writer.types - expand_types(part["type"])):
             what = f"may be {' or '.join(sorted(extra))}, the reader takes {part['type']}"
             several = tuple(value for value in samples(writer) if type_of(value) in extra)
@@ -180,7 +184,8 @@ class _Container:
         ):
             yield Doubt("alternative-missing", at.path, "fits not just one of the reader's oneOf", at.steps, some)
         if "not" in part and not self._disjoint(writer, part["not"]):
-            yield Doubt("value-refused", at.path, "may be what the reader excludes", at.steps, some)
+            excluded = tuple(samples(View.of(self.reader, part["not"])))
+            yield Doubt("value-refused", at.path, "may be what the reader excludes", at.steps, (*some, *excluded))
         if "if" in part:
             branches = [part.get(name, True) for name in ("then", "else")]
             if any(self.schema(writer, each, at) for each in branches):

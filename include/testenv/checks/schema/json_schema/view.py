@@ -22,6 +22,10 @@ TYPES = ("null", "boolean", "integer", "fraction", "string", "array", "object")
 _OLD = ("draft-03", "draft-04", "draft-06", "draft-07")
 
 
+NOTHING: dict[str, Any] = {"not": {}}
+"""The schema false, as an object."""
+
+
 class Undecided(ValueError):
     """A schema says what we do not follow."""
 
@@ -66,7 +70,7 @@ class Root:
             raise Undecided("references lead in a circle")
         if isinstance(schema, bool):
             if not schema:
-                yield {"not": {}}
+                yield NOTHING
             return
         if "$ref" in schema:
             yield from self.parts(self.target(schema["$ref"]), depth + 1)
