@@ -1,0 +1,90 @@
+"""What checks look at: the repository under test before and after a change, and what its pipelines left behind.
+
+Everything is there before a check begins, or behind a protocol that answers the same at every call: a pipeline that was
+run for one check is not run again for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from testenv.core.contract import Contracts
+from testenv.core.pipelines import Pipelines
+from testenv.datasets.avro import Registry
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a real table: its type as the store writes it (`NUMBER(38,0)`), and whether it takes NULL."""
+
+    name: str
+    type: str
+    nullable: bool = True
+
+
+Columns = tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """An earlier text of a file, and the commit that it stood in."""
+
+    ref: str
+    text: str
+
+
+class History(Protocol):
+    """Earlier texts of the repository's files."""
+
+    def versions(self, path: str) -> Sequence[Version]:
+        """Every text that the file has had up to the base, oldest first; empty where there is no history."""
+        ...
+
+
+class Environment(Protocol):
+    """An environment in which one side's pipelines have run. Checks read it; `emulated` names the stand-ins in it."""
+
+    env_id: str
+    emulated: tuple[str, ...]
+
+    def columns(self, dataset: str) -> Columns | None:
+        """Columns of a contract's real table; None where the environment has no such table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One side of a change: its files below `root`, which nobody writes, and what was read from them.
+
+    `contracts_at` is where the contracts' files lie below it. `manifest` is dbt's, of the project in this tree; None
+    where it has none. `environment` is None where nothing ran.
+    """
+
+    ref: str
+    root: Path
+    contracts: Contracts = field(default_factory=dict)
+    contracts_at: str = "include/catalog/contracts"
+    manifest: Mapping[str, Any] | None = None
+    environment: Environment | None = None
+
+
+class NoHistory:
+    """Of a plain folder."""
+
+    def versions(self, path: str) -> Sequence[Version]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Release:
+    """A change from `base` to `head`. `pipelines` are those that it affects; `registry` has production's schemas."""
+
+    base: Tree
+    head: Tree
+    pipelines: Pipelines = field(default_factory=dict)
+    registry: Registry = field(default_factory=Registry)
+    history: History = NoHistory()
