@@ -30,9 +30,10 @@ def files(url: str, kind: str, session: Any = None) -> ArrowTable:
         raise Invalid(f"files: kind: must be one of {list(FORMATS)}, got {kind!r}")
     system = _s3(session) if url.startswith("s3://") else fs.LocalFileSystem()
     root = url.removeprefix("s3://").rstrip("/")
-    listed = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
-    single = system.get_file_info(root)
-    found = [single] if single.type == fs.FileType.File else listed
+    if system.get_file_info(root).type == fs.FileType.File:
+        found = [system.get_file_info(root)]
+    else:
+        found = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
     paths = sorted(each.path for each in found if each.type == fs.FileType.File and _is_data(each.path, root, kind))
     if not paths:
         raise NotFound(f"{url} has no file that ends with .{kind}. Name the prefix that the pipeline writes to")

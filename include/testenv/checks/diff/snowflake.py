@@ -45,7 +45,7 @@ class SnowflakeTable:
 
         with snowflake_errors(), self._connection.cursor(DictCursor) as cursor:
             cursor.execute(f"DESCRIBE TABLE {self._table}")
-            found = {str(row["name"]): str(row["type"]) for row in cursor.fetchall()}  # type: ignore[call-overload]
+            found = {str(row["name"]): str(row["type"]) for row in cursor.fetchall()}
         if not found:
             raise NotFound(f"Snowflake has no columns of {self._table} that this role sees")
         return found
