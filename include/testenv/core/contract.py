@@ -9,7 +9,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
 
 class Store(StrEnum):
@@ -53,11 +53,20 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Tolerance(_Frozen):
+    """How far two values may be apart and still be the same: numbers by either bound, times by seconds."""
+
+    absolute: NonNegativeFloat = 0.0
+    relative: NonNegativeFloat = 0.0
+    seconds: NonNegativeFloat = 0.0
+
+
 class Field(_Frozen):
     """A leaf: a column, a JSON path (`lines[].amount`) or an Avro field (`value.merchant.id`).
 
     `classification` is None where the contract does not say: such a field blocks a refresh. `references` is
-    `TABLE.COLUMN` of the operational database. `type` is ODCS's logical type.
+    `TABLE.COLUMN` of the operational database. `type` is ODCS's logical type. `ignored` and `tolerance` are about two
+    versions of the dataset that are compared: whether the column counts, and how far its values may be apart.
     """
 
     path: str
@@ -70,6 +79,8 @@ class Field(_Frozen):
     semantic_type: str = ""
     references: str = ""
     allowed: tuple[Any, ...] = ()
+    ignored: bool = False
+    tolerance: Tolerance | None = None
 
     @property
     def is_sensitive(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from testenv.core.catalog import CATALOG
-from testenv.core.contract import Classification, Contract, Contracts, Field, Rule, Store
+from testenv.core.contract import Classification, Contract, Contracts, Field, Rule, Store, Tolerance
 from testenv.core.errors import InvalidCatalog
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def _field(node: SchemaProperty, path: str, wrong: list[str]) -> Field:
         wrong.append(
             f"{path}: classification: must be one of {[*map(str, Classification)]}, got {node.classification!r}"
         )
+    custom = _custom(node.customProperties)
     return Field(
         path=path,
         type=node.logicalType or "",
@@ -146,7 +147,19 @@ def _field(node: SchemaProperty, path: str, wrong: list[str]) -> Field:
         semantic_type=node.semanticType or "",
         references=_reference(node),
         allowed=tuple(value.value for value in node.enum or ()),
+        ignored=custom.get("ignoreInComparison") is True,
+        tolerance=_tolerance(custom.get("tolerance"), path, wrong),
     )
+
+
+def _tolerance(said: Any, path: str, wrong: list[str]) -> Tolerance | None:
+    if said is None:
+        return None
+    try:
+        return Tolerance.model_validate(said)
+    except ValidationError as error:
+        wrong += [f"{path}: tolerance: {line}" for line in _lines(error)]
+        return None
 
 
 def _unusable(fields: list[Field]) -> Iterator[str]:

@@ -1,0 +1,116 @@
+"""Rows that come as Arrow batches: files of a lake or a landing zone, records of a topic. Hashed by Polars."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from testenv.checks.diff.table import KEY, ROW, WHOLE, Sums, seed
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from testenv.checks.diff.table import Hashes, Pairs
+
+Read = Callable[[Sequence[str] | None], "Iterator[pa.RecordBatch]"]
+"""Gives the rows anew at every call, of the columns that are named (None: all)."""
+
+_ROW_SEED = 0x5EED
+
+
+class ArrowTable:
+    """Memory: one batch. Nothing is pushed down, as there is nobody to push to: one pass tells all."""
+
+    buckets = 0
+    most_keys = 1 << 20
+
+    def __init__(self, schema: pa.Schema, read: Read) -> None:
+        self._schema, self._read = schema, read
+
+    @property
+    def method(self) -> str:
+        import polars as pl
+
+        return f"polars {pl.__version__}"
+
+    @functools.cached_property
+    def types(self) -> Mapping[str, str]:
+        return {each.name: str(each.type) for each in self._schema}
+
+    def sums(self, columns: Sequence[str], each: Sequence[str]) -> Sums:
+        import polars as pl
+
+        rows, total, by_column = 0, 0, dict.fromkeys(each, 0)
+        apart = {name: f"column {at}" for at, name in enumerate(each)}
+        wanted = [_row_hash(columns).alias(ROW), *(_hash(name).alias(label) for name, label in apart.items())]
+        for frame in self._frames([*dict.fromkeys([*columns, *each])]):
+            found = frame.select(wanted)
+            rows += len(frame)
+            total += _sum(found[ROW])
+            for name, label in apart.items():
+                by_column[name] += _sum(found[label].cast(pl.UInt64))
+        return Sums(rows, total % WHOLE, {name: value % WHOLE for name, value in by_column.items()})
+
+    def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
+        raise NotImplementedError("batches are read in one pass, without buckets")
+
+    def hashes(self, key: Sequence[str], columns: Sequence[str], buckets: Sequence[int] | None) -> Iterator[Pairs]:
+        for frame in self._frames(columns):
+            found = frame.select(_row_hash(key).alias(KEY), _row_hash(columns).alias(ROW))
+            yield found[KEY].to_numpy(), found[ROW].to_numpy()
+
+    def rows(self, key: Sequence[str], columns: Sequence[str], wanted: Hashes) -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        keys = pl.DataFrame({KEY: wanted})
+        for frame in self._frames(columns):
+            hashed = frame.with_columns(_row_hash(key).alias(KEY), _row_hash(columns).alias(ROW))
+            yield hashed.join(keys, on=KEY, how="semi")
+
+    def _frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        import polars as pl
+        import pyarrow as pa
+
+        empty = pa.RecordBatch.from_pylist([], self._schema)
+        for batch in chain([empty], self._read(columns)):
+            frame = pl.from_arrow(batch.select([*columns]))
+            assert isinstance(frame, pl.DataFrame)
+            yield frame.select(*(_canonical(name, kind) for name, kind in frame.schema.items()))
+
+
+def _canonical(name: str, kind: pl.DataType) -> pl.Expr:
+    """One form of equal values. Polars' hash itself takes -0.0 for 0.0 and every NaN for one, and widths for one."""
+    import polars as pl
+
+    column = pl.col(name)
+    match kind:
+        case pl.Float32():
+            return column.cast(pl.Float64)
+        case pl.Datetime(time_zone=zone):
+            # Some writers keep milliseconds and some nanoseconds: equal to the microsecond is equal.
+            return (column.dt.convert_time_zone("UTC") if zone else column).cast(pl.Datetime("us", zone and "UTC"))
+        case pl.Categorical() | pl.Enum():
+            return column.cast(pl.String)
+    return column
+
+
+def _hash(name: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.col(name).hash(seed(name))
+
+
+def _row_hash(names: Sequence[str]) -> pl.Expr:
+    """Hashed once more: a sum of what is merely combined would not see values that changed rows."""
+    import polars as pl
+
+    if not names:
+        return pl.lit(0, pl.UInt64)
+    return functools.reduce(lambda one, other: one ^ other, map(_hash, names)).hash(_ROW_SEED)
+
+
+def _sum(values: pl.Series) -> int:
+    return int(values.to_numpy().sum(dtype="uint64"))

@@ -1,0 +1,85 @@
+"""Parquet, CSV and JSON files, in a folder or below an S3 prefix, as one table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from testenv.checks.diff.arrow import ArrowTable
+from testenv.core.errors import Invalid, NotFound
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMATS = ("parquet", "csv", "json")
+
+_BATCH_ROWS = 1 << 17
+
+
+def files(url: str, kind: str, session: Any = None) -> ArrowTable:
+    """The files below `url` (`s3://BUCKET/PREFIX/`, or a path) whose names end with `.KIND`, as one table.
+
+    `kind` is one of `FORMATS`; JSON is one object a line. Values of CSV files are compared as they are written.
+    `session` is the boto3 session to read S3 as; this process's own credentials without. What begins with `_` or `.`
+    is no data, as Spark has it. Raises `NotFound` if there is no such file.
+    """
+    from pyarrow import fs
+
+    if kind not in FORMATS:
+        raise Invalid(f"files: kind: must be one of {list(FORMATS)}, got {kind!r}")
+    system = _s3(session) if url.startswith("s3://") else fs.LocalFileSystem()
+    root = url.removeprefix("s3://").rstrip("/")
+    if system.get_file_info(root).type == fs.FileType.File:
+        found = [system.get_file_info(root)]
+    else:
+        found = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
+    paths = sorted(each.path for each in found if each.type == fs.FileType.File and _is_data(each.path, root, kind))
+    if not paths:
+        raise NotFound(f"{url} has no file that ends with .{kind}. Name the prefix that the pipeline writes to")
+    return _table(paths, kind, system)
+
+
+def _is_data(path: str, root: str, kind: str) -> bool:
+    inside = path.removeprefix(root).strip("/").split("/")
+    return path.endswith(f".{kind}") and not any(part.startswith(("_", ".")) for part in inside)
+
+
+def _table(paths: list[str], kind: str, system: Any) -> ArrowTable:
+    import pyarrow.dataset as ds
+
+    form: Any = kind
+    if kind == "csv":
+        form = ds.CsvFileFormat(convert_options=_texts(paths, system))
+    found = ds.dataset(paths, format=form, filesystem=system, exclude_invalid_files=False)
+
+    def read(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        # Reading ahead is what costs memory: two batches of one file are enough to keep the processor busy.
+        names = None if columns is None else [*columns]
+        yield from found.to_batches(names, batch_size=_BATCH_ROWS, batch_readahead=2, fragment_readahead=1)
+
+    return ArrowTable(found.schema, read)
+
+
+def _texts(paths: list[str], system: Any) -> Any:
+    """Every column as text: types that are guessed from some rows would differ from file to file."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names: dict[str, Any] = {}
+    for path in paths:
+        with system.open_input_stream(path) as stream, csv.open_csv(stream) as first:
+            names |= dict.fromkeys(first.schema.names, pa.string())
+    return csv.ConvertOptions(column_types=names, strings_can_be_null=True, quoted_strings_can_be_null=False)
+
+
+def _s3(session: Any) -> Any:
+    from pyarrow import fs
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    settings: dict[str, Any] = {"endpoint_override": endpoint} if endpoint else {}
+    if session is not None:
+        login = session.get_credentials().get_frozen_credentials()
+        settings |= {"access_key": login.access_key, "secret_key": login.secret_key, "session_token": login.token}
+        settings |= {"region": session.region_name}
+    return fs.S3FileSystem(**{name: value for name, value in settings.items() if value})
