@@ -53,7 +53,7 @@ def work(job: RefreshJob, parent: Connection) -> None:
     seen: set[str] = set()
 
     def passed(kind: str) -> None:
-        boundary = f"{now[-1]}: {kind}".removesuffix(f" of {now[-1].tier}")
+        boundary = f"{now[-1]}: {kind}"
         with lock:  # files are uploaded side by side
             if boundary in seen:
                 parent.send(("again", boundary))
@@ -105,11 +105,10 @@ def watch(passed: Callable[[str], None], version: str) -> None:
 
 
 def kind_of(key: str, version: str) -> str:
-    """What a version has once by its name, and the files of a tier as one."""
+    """What there is once by its name, and the files of all tiers as one."""
     if key == POINTER or key.startswith(golden_prefix(version)):
         return key.removeprefix(golden_prefix(version))
-    tier, _, path = key.removeprefix(f"datasets/{version}-").partition("/")
-    return MANIFEST if path == MANIFEST else f"a file of {tier}"
+    return MANIFEST if key.count("/") == 2 and key.endswith(MANIFEST) else "a file of a tier"
 
 
 def changed(system: str, text: str) -> str:

@@ -77,6 +77,11 @@ class Evidence(BaseModel):
     fidelity: tuple[Figure, ...]
     thresholds: Thresholds
 
+    @property
+    def is_private(self) -> bool:
+        """Whether nothing but its fidelity speaks against it: it may leave the production boundary, to be looked at."""
+        return all(reason.startswith("fidelity: ") for reason in self.reasons)
+
 
 def judge(
     version: str,

@@ -98,7 +98,7 @@ class Refresh:
     def prepare(self, version: str) -> Evidence:
         """Mask a snapshot into the files of all tiers, and judge them. The evidence is written last.
 
-        The only stage that sees production. What it writes to disk and to S3 is masked.
+        The only stage that sees production. Of what may hold a value of it, the evidence alone comes to S3.
         """
         if evidence := self.evidence(version):
             return evidence
@@ -126,7 +126,7 @@ class Refresh:
             )
             evidence = judge(version, pairs, self.contracts, about, canaries, written())
             topics, schemas = [topic.model_dump() for topic in maskery.topics()], maskery.schemas()
-            for tier in maskery.tiers:
+            for tier in maskery.tiers if evidence.is_private else ():
                 folder = home / tier
                 (folder / "kafka" / "_schemas.jsonl").write_bytes(schemas)
                 files = _files(folder)

@@ -130,7 +130,7 @@ def test_what_is_misclassified_is_found_wherever_it_stands(refused: tuple[str, E
     assert not any(value in evidence.model_dump_json() for value in (PAN, MAIL))
 
 
-def test_what_is_refused_is_kept_to_look_at_and_stands_nowhere(
+def test_of_what_is_refused_evidence_and_report_are_kept_and_nobody_stands_on_it(
     refresh: Refresh, versions: Versions, made: Made, refused: tuple[str, Evidence]
 ) -> None:
     version, evidence = refused
@@ -142,7 +142,7 @@ def test_what_is_refused_is_kept_to_look_at_and_stands_nowhere(
     store = DatasetStore(refresh.config)
     assert (store.current(), store.find(f"{version}-ci")) == (made.version, None)
     assert versions.objects(version).keys() == {EVIDENCE, REPORT}
-    assert "postgres/customers.parquet" in versions.objects(f"{version}-full")
+    assert versions.objects(f"{version}-full") == {}, "not a row of what holds a person leaves the boundary"
     assert refresh.prepare(version) == evidence, "a run that is tried again does not try its luck"
 
 

@@ -59,6 +59,16 @@ def test_a_card_number_is_found_without_its_blanks(bank: Bank) -> None:
     assert [hit.form for hit in evidence.hits] == ["digits only"]
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "is_private"), [("customer_id", 1, True), ("notes", "kim1500.lee@real-mail.net", False)]
+)
+def test_what_differs_may_be_looked_at_and_what_leaks_may_not(
+    bank: Bank, column: str, value: Any, is_private: bool
+) -> None:
+    evidence = bank.judged(put(5, column, value))
+    assert (evidence.verdict, evidence.is_private) == (False, is_private)
+
+
 def test_an_unmasked_column_is_refused(bank: Bank) -> None:
     def forget(masked: dict[str, Rows]) -> None:
         for row, source in zip(masked["postgres.customers"], bank.source["postgres.customers"], strict=True):
