@@ -79,6 +79,7 @@ def from_manifest(manifest: Mapping[str, Any], tree: Tree, folder: str) -> Nodes
             content=[json.dumps(_telling(each), sort_keys=True, default=str)],
             parents={_key(one) for kind in ("nodes", "macros") for one in depends.get(kind) or []} | {PROJECT},
             files={f"{folder}/{each['original_file_path']}"} if each.get("original_file_path") else set(),
+            code=each.get("raw_code") or "",
         )
         if each.get("resource_type") == "source":
             node.relation = f"{each.get('schema') or each['source_name']}.{each.get('identifier') or each['name']}"

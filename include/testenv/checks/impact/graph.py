@@ -197,7 +197,10 @@ class Graph:
             edges[Node("data", dataset)].add(Node("unlisted", "written"))
             edges[Node("unlisted", "read")] |= {Node("data", dataset), Node("dataset", dataset)}
         # What is not in the catalogue may read anything, and write anything.
-        edges[Node("unlisted", "read")].add(Node("unlisted", "written"))
+        edges[Node("unlisted", "read")] |= {
+            Node("unlisted", "written"),
+            *(Node("dbt", each, ANY) for each in self.projects),
+        }
         edges[Node("unlisted", "written")] |= {Node("pipeline", id_) for id_ in unlisted}
         for id_ in unlisted:
             edges[Node("pipeline", id_)].add(Node("unlisted", "read"))
@@ -227,6 +230,7 @@ class Graph:
             here |= {Node("dbt", project, parent) for parent in node.parents}
             alike = {each for each in datasets if node.relation and _ends_with(each, node.relation)}
             here |= {Node("dataset", each) for each in alike}
+            here |= {Node("data", each) for each in datasets if _is_in(each, node.code)}  # past source()
             if key.startswith("source."):
                 own |= {node.relation} - alike if not alike else set()
                 here |= {Node("data", each) for each in alike or {node.relation}}
@@ -238,6 +242,12 @@ class Graph:
 
 def _ends_with(dataset: str, relation: str) -> bool:
     return f".{dataset}".lower().endswith(f".{relation}".lower())
+
+
+def _is_in(dataset: str, code: str) -> bool:
+    """Whether code names the table of a dataset, with its schema."""
+    table = ".".join(dataset.lower().split(".")[-2:])
+    return "." in table and table in code.lower()
 
 
 def _names(entry: Mapping[str, Any], side: str) -> list[str]:

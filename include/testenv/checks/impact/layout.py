@@ -59,9 +59,9 @@ class Dbt(_Frozen):
 class Layout(_Frozen):
     """Folders and files, as paths below the root.
 
-    `everywhere` are those that run with all pipelines, such as Airflow's plugins. `apart` are those on which no pipeline
-    depends, though they lie in the same repository: a statement, which is not looked into. What is stated elsewhere in
-    the layout is never apart.
+    `everywhere` are those that run with all pipelines, such as Airflow's plugins. `apart` are those on which no
+    pipeline depends, though they lie in the same repository: a statement, which is not looked into. What is stated
+    elsewhere in the layout is never apart.
     """
 
     dags: tuple[str, ...] = ("dags",)

@@ -211,9 +211,12 @@ class _Walker:
                 self._note_text(text, search)
             case ast.Name(name):
                 self._note_name(name)
-            case ast.Attribute(ast.Name(name), attribute) if name in self._meanings:
+            case ast.Attribute(ast.Name(name) as whole, attribute) if name in self._meanings:
                 for part in self._meanings[name]:
-                    self._note_part(Part(part.file, attribute) if part.name == WHOLE else part)
+                    if part.name == WHOLE:
+                        self._note_part(Part(part.file, attribute))
+                    else:
+                        self.visit(whole)
                 return
             case ast.Call(ast.Name(name) | ast.Attribute(_, name), [ast.Constant(str(text)), *more]) if (
                 name in _IMPORTERS
