@@ -283,14 +283,11 @@ class _Walker:
     def _note_text(self, text: str, search: bool) -> None:
         if "*" in text:
             self._found.files |= self._files.matching(text)
-        if "/" in text and (folders := self._files.folders(text)):
-            (self._found.search if search else self._found.folders).update(folders)
+        for word in paths.folders_in(text):
+            (self._found.search if search else self._found.folders).update(self._files.folders(word))
         for word in paths.names_in(text):
             self._found.files |= self._files.named(word)
-            # package.module, package.module.function
-            for dotted in (word, word.rpartition(".")[0]):
-                if "." in dotted and "/" not in dotted:
-                    self._found.parts |= {Part(file, WHOLE) for file in self._files.modules(dotted)}
+        self._found.parts |= {Part(file, WHOLE) for file in self._files.modules_in(text)}
 
     def _note_name(self, name: str) -> None:
         if name in _IMPORTERS | _EVALUATORS:

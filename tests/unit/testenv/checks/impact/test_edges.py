@@ -54,6 +54,11 @@ def one(code: str) -> dict[str, str]:
         ("import importlib, sys\nimportlib.import_module(sys.argv[1])", {"lib/changed.py": ""}),
         ("import sys\nexec(sys.argv[1])", {"lib/changed.py": ""}),
         ("CALL = 'pkg.changed.run'", {"lib/pkg/changed.py": ""}),
+        ("Task(bash='python -m jobs --fast')", {"lib/jobs/__init__.py": "", "lib/jobs/__main__.py": "import changed",
+                                                "lib/changed.py": ""}),
+        ("Task(command=['python', '-m', 'jobs'])", {"lib/jobs/__main__.py": "", "lib/jobs/changed.py": "",
+                                                    "lib/jobs/__init__.py": "import jobs.changed"}),
+        ("Task('config.yaml')", {"config.yaml": "call: pkg.changed.run", "lib/pkg/changed.py": ""}),
         ("not python ! ", {"lib/changed.py": ""}),
     ],
 )  # fmt: skip
@@ -236,12 +241,24 @@ def test_the_ids_of_a_files_dags_are_read_from_it(code: str, ids: set[str]) -> N
     assert selection.names == ids
 
 
+def test_an_entry_whose_dag_is_made_up_in_some_file_depends_on_those_files() -> None:
+    files = {"catalogue.yaml": LISTED, "dags/made.py": "from airflow import DAG as D\nD('o' + 'ne')"}
+    assert {"one", "made"} <= change(files, {"dags/made.py": files["dags/made.py"] + "\nx = 1"}).names
+
+
+def test_the_pipeline_that_builds_a_dbt_project_is_the_one_that_names_its_folder() -> None:
+    files = {**one("Task(bash='cd dbt/bank && dbt build')"), "dbt/bank/dbt_project.yml": "name: bank"}
+    layout = LAYOUT.model_copy(update={"dbt": read_layout(tree_of(files)).dbt})
+    changes: dict[str, str | None] = {"dbt/bank/models/m.sql": "select 1"}
+    assert change(files, changes, layout).names == {"one"}
+    unknown = change({**files, **one("")}, changes, layout)
+    assert unknown.names == {"one", "other"} and "no pipeline is known to build dbt/bank" in unknown.why("one")
+
+
 def test_without_a_statement_the_defaults_of_an_airflow_repository_hold() -> None:
     files = {**one("Task(project='/usr/local/airflow/dbt/bank')"), "dbt/bank/dbt_project.yml": "name: bank"}
     assert read_layout(tree_of(files)).dbt[0].project == "dbt/bank"
-    assert change(files, {"dbt/bank/models/m.sql": "select 1"}, read_layout(tree_of(files))).names == {"one"} | {
-        "other"
-    }
+    assert change(files, {"dbt/bank/models/m.sql": "select 1"}, read_layout(tree_of(files))).names == {"one", "other"}
 
 
 @pytest.mark.parametrize(
