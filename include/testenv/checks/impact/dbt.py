@@ -72,13 +72,20 @@ def from_manifest(manifest: Mapping[str, Any], tree: Tree, folder: str) -> Nodes
         if path.startswith(f"{folder}/") and path[len(folder) + 1 :] in _SETTINGS:
             nodes[PROJECT].content.append(f"{path} {tree.digest(path)}")
             nodes[PROJECT].files.add(path)
+    own = (manifest.get("metadata") or {}).get("project_name", "")
+
+    def key(unique_id: str) -> str:
+        kind, package, name = unique_id.split(".", 2)
+        return f"{kind}.{name}" if package == own else unique_id
+
     known = {**manifest.get("nodes", {}), **manifest.get("sources", {}), **manifest.get("unit_tests", {})}
     for unique_id, each in known.items():
         depends = each.get("depends_on") or {}
-        node = nodes[_key(unique_id)] = Node(
+        node = nodes[key(unique_id)] = Node(
             content=[json.dumps(_telling(each), sort_keys=True, default=str)],
-            parents={_key(one) for kind in ("nodes", "macros") for one in depends.get(kind) or []} | {PROJECT},
+            parents={key(one) for kind in ("nodes", "macros") for one in depends.get(kind) or []} | {PROJECT},
             files={f"{folder}/{each['original_file_path']}"} if each.get("original_file_path") else set(),
+            code=each.get("raw_code") or "",
         )
         if each.get("resource_type") == "source":
             node.relation = f"{each.get('schema') or each['source_name']}.{each.get('identifier') or each['name']}"
@@ -86,22 +93,21 @@ def from_manifest(manifest: Mapping[str, Any], tree: Tree, folder: str) -> Nodes
             node.relation = each["name"]
         if each.get("patch_path"):
             node.files.add(f"{folder}/{each['patch_path'].partition('://')[2]}")
-    for unique_id, macro in manifest.get("macros", {}).items():
-        parents = {_key(one) for one in (macro.get("depends_on") or {}).get("macros") or []}
-        nodes[_key(unique_id)] = Node(
-            [macro.get("macro_sql", "")], parents, {f"{folder}/{macro['original_file_path']}"}
-        )
-    _overriding(nodes, {_key(each) for each in manifest.get("macros", {})})
+    macros = manifest.get("macros", {})
+    for unique_id, macro in macros.items():
+        parents = {key(one) for one in (macro.get("depends_on") or {}).get("macros") or []}
+        nodes[key(unique_id)] = Node([macro.get("macro_sql", "")], parents, {f"{folder}/{macro['original_file_path']}"})
+    _overriding(nodes, {key(each) for each in macros})
     return nodes
 
 
 _SETTINGS = {"dbt_project.yml", "profiles.yml", "packages.yml", "dependencies.yml", "package-lock.yml", "selectors.yml"}
 
 
-def _key(unique_id: str) -> str:
-    """`model.PROJECT.NAME` without its project; of a package's macro nothing is left out."""
-    kind, _, name = unique_id.split(".", 2)
-    return f"{kind}.{name}"
+_COMPARED = (
+    "alias", "schema", "identifier", "contract", "constraints", "access", "version", "freshness", "loaded_at_field",
+)  # fmt: skip
+_TESTED = ("given", "expect", "overrides", "test_metadata")
 
 
 def _telling(node: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,23 +116,11 @@ def _telling(node: Mapping[str, Any]) -> dict[str, Any]:
         name: {key: column.get(key) for key in ("name", "data_type", "constraints", "quote")}
         for name, column in (node.get("columns") or {}).items()
     }
-    names = (
-        "alias",
-        "schema",
-        "identifier",
-        "contract",
-        "constraints",
-        "access",
-        "version",
-        "freshness",
-        "loaded_at_field",
-    )
-    settings = node.get("unrendered_config") or node.get("config")
-    more = {key: node.get(key) for key in ("given", "expect", "overrides", "test_metadata") if key in node}
-    checksum = (node.get("checksum") or {}).get("checksum") or node.get("raw_code")
-    shown = {"description", "meta", "docs", "tags"}
-    config = {key: value for key, value in (settings or {}).items() if key not in shown}
-    return {"checksum": checksum, "columns": columns, "config": config, **{key: node.get(key) for key in names}, **more}
+    settings = node.get("unrendered_config") or node.get("config") or {}
+    config = {name: value for name, value in settings.items() if name not in ("description", "meta", "docs", "tags")}
+    checksum = node.get("checksum") or node.get("raw_code")
+    stated = {name: node[name] for name in (*_COMPARED, *_TESTED) if node.get(name) is not None}
+    return {"checksum": checksum, "columns": columns, "config": config, **stated}
 
 
 # ---------------------------------------------------------------- from its files

@@ -6,15 +6,16 @@ import fnmatch
 from collections import defaultdict
 from collections.abc import Iterable
 
+from testenv.checks.impact import paths
 from testenv.checks.impact.trees import Tree
 
 
 class Files:
-    """The files of `tree` at `paths`: those that pipelines may depend on."""
+    """The `relevant` files of `tree`: those that pipelines may depend on."""
 
-    def __init__(self, tree: Tree, paths: Iterable[str]) -> None:
+    def __init__(self, tree: Tree, relevant: Iterable[str]) -> None:
         self.tree = tree
-        self.paths = sorted(paths)
+        self.paths = sorted(relevant)
         self._all = set(self.paths)
         self._by_name: dict[str, set[str]] = defaultdict(set)
         self._folders: set[str] = set()
@@ -73,6 +74,17 @@ class Files:
             return self._modules.get(dotted, [])
         path = dotted.replace("//", "/").removeprefix("/")
         return [each for each in (f"{path}.py", f"{path}/__init__.py".removeprefix("/")) if each in self._all]
+
+    def modules_in(self, text: str) -> set[str]:
+        """Modules that a text may name: `package.module`, `package.module.function`, or a package that can be run."""
+        found: set[str] = set()
+        for word in paths.modules_in(text):
+            found.update(self.modules(f"{word}.__main__"))
+            if "." in word:
+                found.update(
+                    self.modules(word), *([self.modules(word.rpartition(".")[0])] if word.count(".") > 1 else [])
+                )
+        return found
 
     def packages(self, path: str) -> list[str]:
         """The `__init__.py` of the packages that a module lies in: importing it runs them."""

@@ -54,6 +54,7 @@ class Graph:
             for each in layout.dbt
         }
         self.edges: Edges = {}
+        self._made_up: list[str] = []
         self.pipelines = self._pipelines()
         catalogue = layout.catalogue
         self._kind = self.code.entry_class(catalogue.entry) if catalogue and catalogue.entry else None
@@ -71,7 +72,10 @@ class Graph:
         catalogue = self.layout.catalogue
         for path in self.files.python:
             if self.layout.is_dag(path) and not (catalogue and path == catalogue.factory):
-                found |= dict.fromkeys(_dag_ids(self.tree, path), path)
+                ids = _dag_ids(self.tree.read(path))
+                if "" in ids:
+                    self._made_up.append(path)
+                found |= {id_ or path.rpartition("/")[2].removesuffix(".py"): path for id_ in ids}
         made = catalogue.factory if catalogue and catalogue.factory in self.files else ""
         return found | {id_: made for id_ in self.entries if id_ not in found}
 
@@ -112,25 +116,22 @@ class Graph:
                 if target := self.tree.target(node.name):
                     yield from self._file(target, "")
                 elif not node.name.endswith(".py"):
-                    for word in paths.names_in(self.tree.text(node.name)):
-                        for path in sorted(self.files.named(word)):
-                            if not path.endswith(".py") and not self.layout.is_stated(path):
-                                yield Node("file", path)
+                    yield from self._named_in(self.tree.text(node.name))
             case "python":
                 yield from (Node("file", path) for path in self.files.python)
 
     def _below_pipeline(self, id_: str) -> Iterator[Node]:
         file = self.pipelines[id_]
         entry = id_ if id_ in self.entries else ""
+        by_factory = self.layout.catalogue is not None and file == self.layout.catalogue.factory
         if file:
-            by_factory = self.layout.catalogue is not None and file == self.layout.catalogue.factory
             yield Node("part", file, WHOLE, entry if by_factory else "")
+        if not file or by_factory:  # it may as well be one of those whose ids are not known
+            yield from (Node("part", each, WHOLE) for each in self._made_up)
         if entry:
             yield Node("entry", id_)
             yield Node("entry", ANY)
-            for word in paths.names_in(str(self.entries[id_])):
-                for path in sorted(self.files.named(word)):
-                    yield from self._file(path, "")
+            yield from self._named_in(str(self.entries[id_]))
 
     def _below_part(self, node: Node) -> Iterator[Node]:
         part = Part(node.name, node.part)
@@ -149,6 +150,14 @@ class Graph:
             for path in self.files.below(folder):
                 if not self.layout.is_stated(path):
                     yield from self._file(path, node.entry)
+
+    def _named_in(self, text: str) -> Iterator[Node]:
+        """What a text other than Python names: files, and modules."""
+        for word in paths.names_in(text):
+            for path in self.files.named(word):
+                if not self.layout.is_stated(path):
+                    yield from self._file(path, "")
+        yield from (Node("part", path, WHOLE) for path in self.files.modules_in(text))
 
     def _lookup(self, part: Part, id_: str) -> Reached:
         entry, kind = self.entries.get(id_, {}), self._kind if id_ else None
@@ -197,7 +206,10 @@ class Graph:
             edges[Node("data", dataset)].add(Node("unlisted", "written"))
             edges[Node("unlisted", "read")] |= {Node("data", dataset), Node("dataset", dataset)}
         # What is not in the catalogue may read anything, and write anything.
-        edges[Node("unlisted", "read")].add(Node("unlisted", "written"))
+        edges[Node("unlisted", "read")] |= {
+            Node("unlisted", "written"),
+            *(Node("dbt", each, ANY) for each in self.projects),
+        }
         edges[Node("unlisted", "written")] |= {Node("pipeline", id_) for id_ in unlisted}
         for id_ in unlisted:
             edges[Node("pipeline", id_)].add(Node("unlisted", "read"))
@@ -227,6 +239,7 @@ class Graph:
             here |= {Node("dbt", project, parent) for parent in node.parents}
             alike = {each for each in datasets if node.relation and _ends_with(each, node.relation)}
             here |= {Node("dataset", each) for each in alike}
+            here |= {Node("data", each) for each in datasets if _is_in(each, node.code)}  # past source()
             if key.startswith("source."):
                 own |= {node.relation} - alike if not alike else set()
                 here |= {Node("data", each) for each in alike or {node.relation}}
@@ -238,6 +251,12 @@ class Graph:
 
 def _ends_with(dataset: str, relation: str) -> bool:
     return f".{dataset}".lower().endswith(f".{relation}".lower())
+
+
+def _is_in(dataset: str, code: str) -> bool:
+    """Whether code names the table of a dataset, with its schema."""
+    table = ".".join(dataset.lower().split(".")[-2:])
+    return "." in table and table in code.lower()
 
 
 def _names(entry: Mapping[str, Any], side: str) -> list[str]:
@@ -265,29 +284,23 @@ def _catalogue(tree: Tree, layout: Layout) -> tuple[dict[str, Mapping[str, Any]]
     return entries, repr({key: value for key, value in content.items() if key != catalogue.key})
 
 
-def _dag_ids(tree: Tree, path: str) -> list[str]:
-    """The ids of a file's DAGs. If one is made up while the file runs, the file's name stands for all that it makes."""
-    content = tree.read(path)
+def _dag_ids(content: bytes) -> set[str]:
+    """The ids of a file's DAGs; an empty one where one is made up while the file runs."""
+    # As Airflow does, by default: a file without both words is no DAG file.
+    is_candidate = b"dag" in content.lower() and b"airflow" in content.lower()
     try:
         code = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
-        return [_stem(path)]
+        return {""}
     ids: set[str] = set()
     for node in ast.walk(code):
         if isinstance(node, ast.FunctionDef):
             for each in node.decorator_list:
-                call = each.func if isinstance(each, ast.Call) else each
-                if _called(call) == "dag":
-                    ids.add(_stated(each if isinstance(each, ast.Call) else None, node.name) or _stem(path))
+                if _called(each.func if isinstance(each, ast.Call) else each) == "dag":
+                    ids.add(_stated(each if isinstance(each, ast.Call) else None, node.name))
         elif isinstance(node, ast.Call) and _called(node.func) == "DAG":
-            ids.add(_stated(node, "") or _stem(path))
-    # As Airflow does, by default: a file with neither word is no DAG file.
-    is_candidate = b"dag" in content.lower() and b"airflow" in content.lower()
-    return sorted(ids) or ([_stem(path)] if is_candidate else [])
-
-
-def _stem(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(".py")
+            ids.add(_stated(node, ""))
+    return ids or ({""} if is_candidate else set())
 
 
 def _called(function: ast.expr) -> str:

@@ -11,6 +11,9 @@ Lookup = Callable[[ast.expr], str | None]
 """What a name or `module.NAME` stands for, if that is a path."""
 
 _NAME = re.compile(r"[\w.\-/=]*[\w\-]\.\w+")
+_PATH = re.compile(r"[\w.\-/]*/[\w.\-/]*")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_MODULE = re.compile(r"-m\s+([\w.]+)|^([A-Za-z_]\w*)$")
 _UNCHANGED = {"resolve", "absolute", "as_posix", "expanduser", "__str__", "__fspath__"}
 _WRAPPERS = {"Path", "PurePath", "PosixPath", "str", "fspath", "abspath", "realpath", "normpath"}
 
@@ -50,6 +53,17 @@ def path_of(node: ast.expr, file: str, lookup: Lookup) -> str | None:
 def names_in(text: str) -> list[str]:
     """What may be names of files in a text: words with a dot in them, with the folders before."""
     return [match.strip("./") for match in _NAME.findall(text)] if "." in text else []
+
+
+def folders_in(text: str) -> list[str]:
+    """What may be paths of folders in a text: words with a `/` in them."""
+    return _PATH.findall(text) if "/" in text else []
+
+
+def modules_in(text: str) -> list[str]:
+    """What may be names of modules in a text: `package.module`, and what follows `-m` or stands alone."""
+    dotted = [word for word in _DOTTED.findall(text) if "." in text]
+    return dotted + [name for pair in _MODULE.findall(text) for name in pair if name]
 
 
 def pattern_of(node: ast.expr) -> str | None:

@@ -211,9 +211,12 @@ class _Walker:
                 self._note_text(text, search)
             case ast.Name(name):
                 self._note_name(name)
-            case ast.Attribute(ast.Name(name), attribute) if name in self._meanings:
+            case ast.Attribute(ast.Name(name) as whole, attribute) if name in self._meanings:
                 for part in self._meanings[name]:
-                    self._note_part(Part(part.file, attribute) if part.name == WHOLE else part)
+                    if part.name == WHOLE:
+                        self._note_part(Part(part.file, attribute))
+                    else:
+                        self.visit(whole)
                 return
             case ast.Call(ast.Name(name) | ast.Attribute(_, name), [ast.Constant(str(text)), *more]) if (
                 name in _IMPORTERS
@@ -280,14 +283,11 @@ class _Walker:
     def _note_text(self, text: str, search: bool) -> None:
         if "*" in text:
             self._found.files |= self._files.matching(text)
-        if "/" in text and (folders := self._files.folders(text)):
-            (self._found.search if search else self._found.folders).update(folders)
+        for word in paths.folders_in(text):
+            (self._found.search if search else self._found.folders).update(self._files.folders(word))
         for word in paths.names_in(text):
             self._found.files |= self._files.named(word)
-            # package.module, package.module.function
-            for dotted in (word, word.rpartition(".")[0]):
-                if "." in dotted and "/" not in dotted:
-                    self._found.parts |= {Part(file, WHOLE) for file in self._files.modules(dotted)}
+        self._found.parts |= {Part(file, WHOLE) for file in self._files.modules_in(text)}
 
     def _note_name(self, name: str) -> None:
         if name in _IMPORTERS | _EVALUATORS:

@@ -20,6 +20,7 @@ from types import CodeType
 from typing import Any
 
 import cosmos.operators.local  # noqa: F401  # warm, as all of Airflow
+from airflow.models.dag import DAG
 from airflow.models.dagbag import DagBag
 from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator  # noqa: F401
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # noqa: F401
@@ -34,7 +35,10 @@ def look(root: Path, file: Path) -> dict[str, Any]:
     sys.addaudithook(
         lambda event, args: opened.add(str(args[0])) if event == "open" and str(args[0]).startswith(prefix) else None
     )
+    # Airflow reads the templates of all DAGs while it parses a file; here each DAG's are to be told apart.
+    resolve, DAG.resolve_template_files = DAG.resolve_template_files, lambda _: None
     bag = DagBag(file, include_examples=False, collect_dags=True)
+    DAG.resolve_template_files = resolve
     parsed, found = {*opened}, {}
     for dag in bag.dags.values():
         opened.clear()
