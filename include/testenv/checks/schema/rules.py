@@ -73,7 +73,7 @@ def _passes(was: dict[str, Any], now: dict[str, Any]) -> Witness | None:
     """A result of the rule's query that head lets pass and base does not; None if there is none near any bound."""
     bounds = [each for must in (was, now) for value in must.values() for each in _numbers(value)]
     tried = sorted(
-        {near for bound in bounds for near in (bound - 1, bound, bound + 1)}, key=lambda each: (abs(each), each)
+        {near for bound in bounds for near in (bound - 1, bound, bound + 1)}, key=lambda each: (each < 0, abs(each))
     )
     for result in tried:
         if _holds(now, result) and not _holds(was, result):

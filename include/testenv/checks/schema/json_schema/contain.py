@@ -6,6 +6,7 @@ What is not shown is a doubt, whether or not it is true; a doubt that a document
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,11 +161,12 @@ class _Container:
                 yield from self.schema(writer.member(name), schema, at.into(name))
         patterns = part.get("patternProperties", {})
         for pattern, schema in patterns.items():
-            yield from self.schema(writer.matching(pattern), schema, at.into(pattern))
+            yield from self.schema(writer.matching(pattern), schema, at.into(_like(pattern)))
         if "additionalProperties" in part:
-            yield from self.schema(
-                writer.others(frozenset(patterns)), part["additionalProperties"], at.into(_unnamed(writer, part))
-            )
+            rest = part["additionalProperties"]
+            yield from self.schema(writer.others(), rest, at.into(_unnamed(writer, part)))
+            for pattern in sorted(writer.patterns - set(patterns)):
+                yield from self.schema(writer.matching(pattern), rest, at.into(_like(pattern)))
 
     def _logic(self, writer: View, part: dict[str, Any], at: _At) -> Iterator[Doubt]:
         some = tuple(samples(writer))
@@ -212,6 +214,12 @@ def _all(reader: View, name: str) -> Schema:
 
 def _refers(said: Any) -> bool:
     return '"$ref"' in key_of(said)
+
+
+def _like(pattern: str) -> str:
+    """A name that matches the pattern, if an easy one does."""
+    tried = (pattern.strip("^$"), "other", "a", "x", "X", "0", "a0", "_")
+    return next((name for name in tried if re.search(pattern, name)), pattern)
 
 
 def _unnamed(writer: View, part: dict[str, Any]) -> str:

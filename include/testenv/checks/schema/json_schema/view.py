@@ -184,20 +184,27 @@ class View:
         """What is known of the value of a property, if there is one."""
         return View.of(self.root, *(schema for part in self.parts for schema in property_schemas(part, name)))
 
-    def others(self, patterns: frozenset[str]) -> View:
-        """What is known of properties that no schema names and that match none of `patterns`."""
-        known = [
-            part["additionalProperties"]
-            for part in self.parts
-            if "additionalProperties" in part and set(part.get("patternProperties", {})) <= patterns
-        ]
+    @property
+    def patterns(self) -> set[str]:
+        return {pattern for part in self.parts for pattern in part.get("patternProperties", {})}
+
+    def others(self) -> View:
+        """What is known of properties that no schema names, by name or by pattern."""
+        known = [part["additionalProperties"] for part in self.parts if "additionalProperties" in part]
         return View.of(self.root, *known)
 
     def matching(self, pattern: str) -> View:
-        """What is known of properties whose name matches the pattern, whatever it is."""
-        known = [
-            part["patternProperties"][pattern] for part in self.parts if pattern in part.get("patternProperties", {})
-        ]
+        """What is known of properties that no schema names, and whose name matches the pattern.
+
+        It may match others of a schema's patterns too, or none of them.
+        """
+        known: list[Schema] = []
+        for part in self.parts:
+            patterns = part.get("patternProperties", {})
+            if pattern in patterns:
+                known.append(patterns[pattern])
+            else:
+                known.append({"anyOf": [*patterns.values(), part.get("additionalProperties", True)]})
         return View.of(self.root, *known)
 
     def item(self, number: int | None) -> View:

@@ -65,10 +65,21 @@ def test_what_is_called_incompatible_has_a_record_that_is_not_read(pair: tuple[A
 
 @given(schemas())
 @MANY
-def test_every_schema_reads_its_own_records(schema: Any) -> None:
-    node = _parsed(schema)
+def test_a_schema_without_aliases_reads_its_own_records(schema: Any) -> None:
+    """With them, a union's first branch that matches a record may be another's."""
+    node = _parsed(_without_aliases(schema))
     found = {problem.rule for problem in resolve(node, node) if problem.effect is not Effect.CHANGED}
-    assert found <= {AMBIGUOUS, *BY_PROMOTION}
+    assert found <= BY_PROMOTION
+
+
+def _without_aliases(schema: Any) -> Any:
+    match schema:
+        case dict():
+            return {key: _without_aliases(value) for key, value in schema.items() if key != "aliases"}
+        case list():
+            return [_without_aliases(each) for each in schema]
+        case _:
+            return schema
 
 
 @given(schemas(), st.data())

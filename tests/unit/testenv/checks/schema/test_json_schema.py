@@ -37,6 +37,10 @@ COMPATIBLE = {
     "a wider range": ({**INT, "minimum": 1}, {**INT, "exclusiveMinimum": 0}),
     "longer": ({**TEXT, "maxLength": 3}, {**TEXT, "maxLength": 5}),
     "of half the step": ({**INT, "multipleOf": 4}, {**INT, "multipleOf": 2}),
+    "patterns of a closed object": (
+        {**obj(b=INT), "patternProperties": {"^a": INT}},
+        {**obj(b=INT), "patternProperties": {"^a": NUMBER, "b$": NUMBER}},
+    ),
     "recursion": (LIST, NUMBERS),
     "an alternative more": ({"anyOf": [INT, TEXT]}, {"anyOf": [TEXT, INT, {"type": "null"}]}),
     "types as alternatives": ({"type": ["integer", "string"]}, {"anyOf": [TEXT, {"type": "number"}]}),
@@ -55,6 +59,12 @@ DIFFERENT: dict[str, tuple[Any, Any, str, str]] = {
     "numbers are no integers": ({"type": "number"}, INT, "type-narrowed", ""),
     "a property of an open object": (obj(a=INT, closed=False), obj(a=INT, b=TEXT, closed=False), "type-narrowed", "b"),
     "required": (obj(a=INT), obj(("a",), a=INT), "property-required", "a"),
+    "a pattern's properties are no others": (
+        {"patternProperties": {"^a": INT}, "additionalProperties": TEXT},
+        {"type": "object", "additionalProperties": TEXT},
+        "type-narrowed",
+        "a",
+    ),
     "closed": (obj(a=INT, closed=False), obj(a=INT), "refused", "other"),
     "a property gone from a closed object": (obj(a=INT, b=INT), obj(a=INT), "refused", "b"),
     "a listed value less": ({"enum": ["a", "b"]}, {"enum": ["a"]}, "value-refused", ""),
