@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-mask bench-synth lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-mask bench-synth bench-diff lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -120,6 +120,9 @@ bench-mask: install .venv/.bench.installed ## what masking and the leak scan cos
 
 bench-synth: install ## rows a second that synthesis makes; writes bench/results/synth.json
 	@PYTHONPATH=include $(PYTHON) bench/synth.py
+
+bench-diff: install .venv/.bench.installed ## diff and fingerprint beside reladiff and a full scan; writes bench/results/diff.json
+	@PYTHONPATH=include $(PYTHON) bench/diff.py
 
 lock: $(UV) ## recompile the requirement files
 	@compile="$(UV) pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11"

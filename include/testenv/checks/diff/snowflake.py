@@ -57,8 +57,8 @@ class SnowflakeTable:
         return Sums(int(rows), int(total) % WHOLE, sums)
 
     def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
-        wanted = f"{self._bucket(key)} AS B, COUNT(*), HASH_AGG({self._values(columns)})"
-        found = self._rows(f"SELECT {wanted} FROM {self._table} GROUP BY B")
+        wanted = f"{self._bucket(key)}, COUNT(*), HASH_AGG({self._values(columns)})"
+        found = self._rows(f"SELECT {wanted} FROM {self._table} GROUP BY 1")
         return {int(bucket): (int(rows), int(total)) for bucket, rows, total in found}
 
     def hashes(self, key: Sequence[str], columns: Sequence[str], buckets: Sequence[int] | None) -> Iterator[Pairs]:
