@@ -2,18 +2,20 @@
 
 10 M rows of 8 columns (`--rows`), three of them masked by HMAC-SHA256 (e-mail, name, phone), Parquet to Parquet,
 against the same engine's rewrite of the same file without masking, in the same run, turn about. Seconds are of the
-processor, of the process and all its children (of Spark, once its session stands): on a shared machine ratios are to be
-trusted more than seconds. Each measurement is a process of its own. Polars' own rewrite stands beside, as a check on
-the choice of engine. What peers are measured on is said with each; one that is not installed is named as not measured.
-`leak_scan_ratio` is written by the leak scan's own benchmark, and kept.
+processor, of the process and all its children: on a shared machine ratios are to be trusted more than seconds. Each
+measurement is a process of its own, which first does the same to 1,000 rows: starting, importing and compiling are not
+what is measured. Polars' own rewrite stands beside, as a check on the choice of engine. What peers are measured on is
+said with each; one that is not installed is named as not measured. `leak_scan_ratio` is written by the leak scan's own
+benchmark, and kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
-import resource
+import re
 import statistics
 import subprocess
 import tempfile
@@ -22,14 +24,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+PROC = Path("/proc")
 REPO = Path(__file__).resolve().parents[1]
 RESULT = REPO / "bench" / "results" / "mask.json"
 SECRET = bytes(range(32))
-PEER_ROWS = {"duckdb_sql_hmac": 1_000_000, "faker_lookup": 100_000, "presidio": 2_000}
-"""Rows that a peer is measured on; its seconds are multiplied up to all of them."""
+PEERS = {
+    "duckdb_sql_hmac": (1_000_000, "HMAC-SHA256 of the 3 columns written out in SQL"),
+    "faker_lookup": (10_000, "made once for each value, kept in a dict; multiplied up by the distinct values"),
+    "presidio": (500, "finds, does not mask; recognizers of patterns and no model of names, which would cost more"),
+}
+"""Rows that a peer is measured on, from the first; its seconds are multiplied up to all of them. And what it does."""
 
 DOLLARS = {"vcpu_hour": 0.052624, "gb_hour": 0.0057785, "gb_per_vcpu": 4}
-"""EMR Serverless, x86, us-east-1, list prices."""
+"""EMR Serverless, x86, us-east-1, list prices; 4 GB for each vCPU."""
+SMALL = 1_000
 
 
 def policy() -> Any:
@@ -49,18 +57,23 @@ def bench_key() -> Any:
 def make_source(target: Path, rows: int) -> None:
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     rng = np.random.default_rng(1)
     writer = None
+
+    def texts(*parts: object) -> pa.Array:
+        columns = [pa.array(each).cast(pa.string()) if isinstance(each, np.ndarray) else each for each in parts]
+        return pc.binary_join_element_wise(*columns, "")
+
     for at in range(0, rows, 500_000):
         n = min(500_000, rows - at)
-        names = [f"Given{a} Family{b}" for a, b in zip(rng.integers(0, 100, n), rng.integers(0, 5000, n), strict=True)]
         columns = {
             "id": np.arange(at, at + n),
-            "email": [f"kund.{number}@post.test" for number in rng.integers(0, 10**7, n)],
-            "full_name": names,
-            "phone": [f"+46 555 {number}" for number in rng.integers(10**6, 10**7, n)],
+            "email": texts("kund.", rng.integers(0, 10**7, n), "@post.test"),
+            "full_name": texts("Given", rng.integers(0, 100, n), " Family", rng.integers(0, 5000, n)),
+            "phone": texts("+46 555 ", rng.integers(10**6, 10**7, n)),
             "merchant_id": rng.integers(0, 10**6, n),
             "amount": rng.normal(50, 10, n).round(2),
             "country": rng.choice(["SE", "DE", "PL"], n),
@@ -120,7 +133,7 @@ def duckdb_sql_hmac(source: Path, target: Path) -> None:
     hmac = f"sha256('{outer}'::BLOB || unhex(sha256('{inner}'::BLOB || encode({{0}}))))"
     chosen = ", ".join(f"{hmac.format(name)} AS {name}" for name in ("email", "full_name", "phone"))
     duckdb.sql(
-        f"COPY (SELECT * REPLACE ({chosen}) FROM '{source}' LIMIT {PEER_ROWS['duckdb_sql_hmac']}) "
+        f"COPY (SELECT * REPLACE ({chosen}) FROM '{source}' LIMIT {PEERS['duckdb_sql_hmac'][0]}) "
         f"TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
     )
 
@@ -139,7 +152,9 @@ def presidio(source: Path, target: Path) -> None:
     import spacy
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
+    from tldextract import TLDExtract, tldextract
 
+    tldextract.TLD_EXTRACTOR = TLDExtract(suffix_list_urls=())  # the list that it brings, without a download
     engine = SpacyNlpEngine()
     engine.nlp = {"en": spacy.blank("en")}
     analyzer = AnalyzerEngine(nlp_engine=engine)
@@ -150,7 +165,7 @@ def _sample(source: Path, target: Path, peer: str, change: Callable[[str, str], 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = next(pq.ParquetFile(source).iter_batches(PEER_ROWS[peer]))
+    table = next(pq.ParquetFile(source).iter_batches(PEERS[peer][0]))
     columns = table.to_pydict()
     for name in ("email", "full_name", "phone"):
         columns[name] = [change(name, text) for text in columns[name]]
@@ -164,7 +179,10 @@ TASKS = {
 
 
 def run(task: str, source: Path, target: Path, venv: str = "airflow") -> dict[str, float]:
-    """Seconds of the processor, of the wall clock, and MB at the peak, of `task` in a process of its own."""
+    """Seconds of the processor and of the wall clock, and MB at the peak, of `task` in a process of its own.
+
+    Beside the source must stand one of few rows, `small.parquet`, which it does first.
+    """
     python = str(REPO / ".venv" / venv / "bin" / "python") if "/" not in venv else venv
     environment = {**os.environ, "PYTHONPATH": str(REPO / "include"), "PYSPARK_PYTHON": python}
     command = [python, __file__, "--task", task, "--source", str(source), "--target", str(target)]
@@ -175,44 +193,36 @@ def run(task: str, source: Path, target: Path, venv: str = "airflow") -> dict[st
 
 
 def measure(task: str, source: Path, target: Path) -> None:
-    """The child: `task`, and what it took. Compiling is not what is measured: numba keeps what it made."""
-    if task.endswith("mask"):
-        _warm()
-    if task.startswith("spark"):
-        from testenv.datasets.mask.spark import session
-
-        session("bench").range(1).count()
+    """The child: `task`, and what it took once it has been done to few rows."""
+    TASKS[task](source.with_name("small.parquet"), target.with_name(f"{target.name}-small"))
     before, start = _cpu(), time.monotonic()
     TASKS[task](source, target)
     taken, wall = _cpu() - before, time.monotonic() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"cpu_s": round(taken, 2), "wall_s": round(wall, 2), "peak_mb": round(peak)}))
-
-
-def _warm() -> None:
-    import pyarrow as pa
-
-    from testenv.datasets.mask.masker import Masker
-
-    Masker(policy(), bench_key()).batch(
-        pa.RecordBatch.from_pydict({"email": ["a"], "full_name": ["b"], "phone": ["c"]})
-    )
+    print(json.dumps({"cpu_s": round(taken, 2), "wall_s": round(wall, 2), "peak_mb": round(_peak_mb())}))
 
 
 def _cpu() -> float:
     """Seconds of the processor of this process and of all that descend from it, those that have ended included."""
+    return sum(sum(map(int, fields[11:15])) for fields in _family().values()) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mb() -> float:
+    """Sum of the most that each of them held, at whatever time: what all held at once is no more."""
+    peaks = (re.search(r"VmHWM:\s+(\d+)", (PROC / pid / "status").read_text()) for pid in _family())
+    return sum(int(each[1]) for each in peaks if each) / 1024
+
+
+def _family() -> dict[str, list[str]]:
+    """The fields of /proc/PID/stat from the third on, of this process and of all that descend from it."""
     processes = {}
-    for entry in Path("/proc").iterdir():
+    for entry in PROC.iterdir():
         if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has ended since
-                continue
-            processes[int(entry.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
-    ours = {os.getpid()}
-    while more := {pid for pid, (parent, _) in processes.items() if parent in ours} - ours:
+            with contextlib.suppress(OSError):  # it has ended since
+                processes[entry.name] = (entry / "stat").read_text().rpartition(")")[2].split()
+    ours = {str(os.getpid())}
+    while more := {pid for pid, fields in processes.items() if fields[1] in ours} - ours:
         ours |= more
-    return sum(processes[pid][1] for pid in ours) / os.sysconf("SC_CLK_TCK")
+    return {pid: processes[pid] for pid in ours}
 
 
 def turns(tasks: dict[str, str], source: Path, folder: Path, count: int) -> dict[str, list[dict[str, float]]]:
@@ -236,15 +246,59 @@ def ratio(above: list[dict[str, float]], below: list[dict[str, float]]) -> float
 
 def peers(source: Path, folder: Path, rows: int, python: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, sample in PEER_ROWS.items():
+    for name, (most, how) in PEERS.items():
+        sample = min(most, rows)
         try:
             taken = run(name, source, folder / name, python)
         except RuntimeError as error:
             found[name] = {"not_measured": str(error)}
             continue
-        cpu = taken["cpu_s"] * rows / sample
-        found[name] = {"cpu_s": round(cpu, 1), "measured_on_rows": sample, "extrapolated": sample < rows}
+        times = rows / sample if name != "faker_lookup" else distinct(source, rows) / distinct(source, sample)
+        found[name] = {
+            "cpu_s": round(taken["cpu_s"] * times, 1),
+            "measured_on_rows": sample,
+            "extrapolated": sample < rows,
+            "is": how,
+        }
     return found
+
+
+def distinct(source: Path, rows: int) -> int:
+    """Distinct values of the masked columns in the first `rows`."""
+    import polars as pl
+
+    names = ("email", "full_name", "phone")
+    return sum(pl.scan_parquet(source).head(rows).select(pl.col(name).n_unique()).collect().item() for name in names)
+
+
+def benchmark(folder: Path, rows: int, count: int, python: str, spark: bool) -> dict[str, Any]:
+    source, fifth = folder / "source.parquet", folder / "fifth.parquet"
+    make_source(source, rows)
+    make_source(fifth, rows // 5)
+    make_source(folder / "small.parquet", SMALL)
+    arrow_mb = memory_size(source, rows)
+    here = turns(dict.fromkeys(("rewrite", "mask", "polars_rewrite"), "airflow"), source, folder, count)
+    peaks = {rows // 5: run("mask", fifth, folder / "fifth_masked")["peak_mb"], rows: here["mask"][0]["peak_mb"]}
+    result: dict[str, Any] = {
+        "rows": rows,
+        "columns": 8,
+        "masked_columns": 3,
+        "source_mb": round(source.stat().st_size / 1e6, 1),
+        "arrow_mb": arrow_mb,
+        "mask_ratio": ratio(here["mask"], here["rewrite"]),
+        "mask_ratio_to_polars_rewrite": ratio(here["mask"], here["polars_rewrite"]),
+        "mb_per_core_s": round(arrow_mb / best(here["mask"]), 1),
+        "peak_mb": max(peaks.values()),
+        "peak_mb_by_rows": peaks,
+        "cpu_s": {task: best(runs) for task, runs in here.items()},
+    }
+    if spark:
+        there = turns(dict.fromkeys(("spark_rewrite", "spark_mask"), "spark"), source, folder, count)
+        result["spark_mask_ratio"] = ratio(there["spark_mask"], there["spark_rewrite"])
+        result["spark_peak_mb"] = max(each["peak_mb"] for each in there["spark_mask"])
+        result["cpu_s"] |= {task: best(runs) for task, runs in there.items()}
+        result["emr_500gb"] = emr(best(there["spark_mask"]), arrow_mb)
+    return result | {"peers": peers(source, folder, rows, python)}
 
 
 def main() -> None:
@@ -260,35 +314,7 @@ def main() -> None:
         measure(asked.task, Path(asked.source), Path(asked.target))
         return
     with tempfile.TemporaryDirectory(prefix="bench-mask-") as home:
-        folder, rows = Path(home), asked.rows
-        source, larger = folder / "source.parquet", folder / "larger.parquet"
-        make_source(source, rows)
-        here = turns(
-            {"rewrite": "airflow", "mask": "airflow", "polars_rewrite": "airflow"}, source, folder, asked.turns
-        )
-        result: dict[str, Any] = {
-            "rows": rows,
-            "columns": 8,
-            "masked_columns": 3,
-            "source_mb": round(source.stat().st_size / 1e6, 1),
-            "mask_ratio": ratio(here["mask"], here["rewrite"]),
-            "mask_ratio_to_polars_rewrite": ratio(here["mask"], here["polars_rewrite"]),
-            "cpu_s": {task: best(runs) for task, runs in here.items()},
-        }
-        if not asked.no_spark:
-            there = turns({"spark_rewrite": "spark", "spark_mask": "spark"}, source, folder, asked.turns)
-            result["spark_mask_ratio"] = ratio(there["spark_mask"], there["spark_rewrite"])
-            result["cpu_s"] |= {task: best(runs) for task, runs in there.items()}
-        result["peers"] = peers(source, folder, rows, asked.peers)
-        plain_mb = memory_size(source, rows)
-        result["arrow_mb"] = plain_mb
-        result["mb_per_core_s"] = round(plain_mb / best(here["mask"]), 1)
-        make_source(larger, 3 * rows)
-        peaks = {str(rows): here["mask"][0]["peak_mb"], str(3 * rows): run("mask", larger, folder / "l")["peak_mb"]}
-        result["peak_mb"] = max(peaks.values())
-        result["peak_mb_by_rows"] = peaks
-        if not asked.no_spark:
-            result["emr_500gb"] = emr(best(there["spark_mask"]), plain_mb)
+        result = benchmark(Path(home), asked.rows, asked.turns, asked.peers, not asked.no_spark)
     RESULT.parent.mkdir(exist_ok=True)
     kept = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     result |= {name: kept[name] for name in ("leak_scan_ratio", "leak_scan") if name in kept}
@@ -304,11 +330,11 @@ def memory_size(source: Path, rows: int) -> float:
     return round(batch.nbytes / len(batch) * rows / 1e6, 1)
 
 
-def emr(cpu_s: float, mb: float) -> dict[str, float]:
-    """500 GB, uncompressed, projected from Spark's seconds here: a core here is taken for a vCPU there."""
+def emr(cpu_s: float, mb: float) -> dict[str, Any]:
+    """500 GB, uncompressed, projected from Spark's seconds here: a core here is taken for a vCPU there, always busy."""
     hours = cpu_s / mb * 500_000 / 3600
     price = DOLLARS["vcpu_hour"] + DOLLARS["gb_hour"] * DOLLARS["gb_per_vcpu"]
-    return {"core_hours": round(hours, 2), "dollars": round(hours * price, 2)}
+    return {"core_hours": round(hours, 2), "dollars": round(hours * price, 2), "prices": DOLLARS}
 
 
 if __name__ == "__main__":

@@ -96,11 +96,12 @@ def _find(key, bits, shift, keys, origins):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin, runs):  # type: ignore[no-untyped-def]
+def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, origin, runs):  # type: ignore[no-untyped-def]
     """Look at every text, `data[offsets[row]:offsets[row + 1]]`.
 
     Fills `found`, `origin` and `runs` (the longest run of base64), one entry a text; `tried` counts the runs of digits
-    that were looked up, by length. One function for all rows: a call for each would count references of every array.
+    that were looked up, by length, each text as often as `weights` says. One function for all rows: a call for each
+    would count references of every array.
     """
     bits, shift, keys, origins = tables
     longest = 0
@@ -182,7 +183,7 @@ def scan(data, offsets, seeds, tables, windows, lengths, tried, found, origin, r
                         break
                     head = count - length
                     if length >= LONG or edges[head] or (dialled and head <= 4):
-                        tried[length] += 1
+                        tried[length] += weights[row]
                         window = digits[count] - digits[head] * _POWERS[length]
                         there = _find(mix(window ^ digit_salts[length]), bits, shift, keys, origins)
                         if there >= 0:

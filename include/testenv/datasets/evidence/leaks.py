@@ -103,10 +103,11 @@ class Known:
     size: int
     unsearched: Unsearched
 
-    def find(self, values: pa.Array, tried: Any = None) -> tuple[Any, Any]:
+    def find(self, values: pa.Array, tried: Any = None, weights: Any = None) -> tuple[Any, Any]:
         """For every text or whole number, bits of `FORMS`, and the index of the origin or -1.
 
-        `tried` (25 counters) is added to: runs of digits that were looked up, by length.
+        `tried` (25 counters) is added to: runs of digits that were looked up, by length. A text counts as often as
+        `weights` says, once without.
         """
         from testenv.datasets.evidence import kernel
 
@@ -117,25 +118,26 @@ class Known:
             kernel.scan_integers(numbers, self.seeds, self.tables, self.lengths, tried, found, origin)
             return found, origin
         data, offsets = text_buffers(values)
-        self._scan(data, offsets, tried, found, origin)
+        weights = np.ones(len(values), np.int64) if weights is None else weights
+        self._scan(data, offsets, weights, tried, found, origin)
         wide = np.flatnonzero(found & kernel.WIDE)
         if wide.size:
             folded = pa.array([_folded(each) for each in values.take(pa.array(wide)).to_pylist()], pa.large_string())
             inner = np.zeros(len(folded), np.uint8), np.full(len(folded), -1, np.int32)
-            self._scan(*text_buffers(folded), tried, *inner)
+            self._scan(*text_buffers(folded), weights[wide], tried, *inner)
             found[wide] |= inner[0]
             origin[wide] = np.maximum(origin[wide], inner[1])
         if values.null_count:
             found[values.is_null().to_numpy(zero_copy_only=False)] = 0
         return found & np.uint8(kernel.WIDE - 1), origin
 
-    def _scan(self, data: Any, offsets: Any, tried: Any, found: Any, origin: Any) -> None:
+    def _scan(self, data: Any, offsets: Any, weights: Any, tried: Any, found: Any, origin: Any) -> None:
         """One pass over the texts, and one over what their runs of base64 hold."""
         from testenv.datasets.evidence import kernel
 
         search = (self.seeds, self.tables, self.windows, self.lengths, tried)
         runs = np.zeros(found.size, np.int32)
-        kernel.scan(data, offsets, *search, found, origin, runs)
+        kernel.scan(data, offsets, weights, *search, found, origin, runs)
         rows = np.flatnonzero(runs >= kernel.ENCODED)
         nothing = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64)
         count, size = kernel.decode(data, offsets, rows, *nothing) if rows.size else (0, 0)
@@ -149,7 +151,7 @@ class Known:
         kernel.decode(data, offsets, rows, texts, ends, owners)
         texts.flags.writeable = False
         inner = np.zeros(count, np.uint8), np.full(count, -1, np.int32)
-        kernel.scan(texts, ends, *search, *inner, np.zeros(count, np.int32))
+        kernel.scan(texts, ends, weights[owners], *search, *inner, np.zeros(count, np.int32))
         hits = np.flatnonzero(inner[0] & np.uint8(kernel.WIDE - 1))
         found[owners[hits]] |= kernel.BASE64
         origin[owners[hits]] = inner[1][hits]
@@ -309,6 +311,7 @@ class LeakScan:
         self._rows: dict[tuple[str, str, int], list[int]] = defaultdict(list)
         self._from: dict[tuple[str, str, int], set[int]] = defaultdict(set)
         self._tried: dict[tuple[str, str], Any] = defaultdict(lambda: np.zeros(25, np.int64))
+        self._repeats: dict[tuple[str, str], bool] = {}
         self.values = 0
 
     def look(self, contract: str, leaf: Leaf, first_row: int = 0) -> None:
@@ -320,7 +323,7 @@ class LeakScan:
         if not (is_text(values.type) or pa.types.is_integer(values.type)):
             return
         self.values += len(values)
-        found, origin = self._known.find(values, self._tried[contract, leaf.path])
+        found, origin = self._find(values, contract, leaf.path)
         at = np.flatnonzero(found)
         if not at.size:
             return
@@ -331,6 +334,19 @@ class LeakScan:
                 self._counts[key] += int(where.size)
                 self._rows[key] += (first_row + leaf.rows[where[:SHOWN]]).tolist()
                 self._from[key].update(np.unique(origin[where]).tolist())
+
+    def _find(self, values: pa.Array, contract: str, path: str) -> tuple[Any, Any]:
+        """As `Known.find`. Of a column whose last batch repeated itself each value is searched once."""
+        tried = self._tried[contract, path]
+        if not pa.types.is_integer(values.type) and self._repeats.get((contract, path), True):
+            held = values.cast(pa.large_binary()).dictionary_encode()
+            self._repeats[contract, path] = len(held.dictionary) * 2 <= len(values)
+            if self._repeats[contract, path]:
+                places = pc.fill_null(held.indices, len(held.dictionary)).to_numpy()
+                weights = np.bincount(places, minlength=len(held.dictionary) + 1)
+                found, origin = self._known.find(held.dictionary, tried, weights)
+                return np.append(found, np.uint8(0))[places], np.append(origin, np.int32(-1))[places]
+        return self._known.find(values, tried)
 
     def hits(self) -> list[Hit]:
         """What was found, most first."""
