@@ -18,7 +18,9 @@ def test_staying_is_allowed_so_that_a_step_may_be_retried(state: State) -> None:
 
 
 def test_a_step_not_foreseen_is_refused_with_those_that_are() -> None:
-    with pytest.raises(Conflict, match="sbx-a is ready and cannot become provisioning; what may follow is destroying, moving"):
+    with pytest.raises(
+        Conflict, match="sbx-a is ready and cannot become provisioning; what may follow is destroying, moving"
+    ):
         advance("sbx-a", State.READY, State.PROVISIONING)
 
 
