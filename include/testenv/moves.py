@@ -81,9 +81,10 @@ class Mover:
         for environment in self.engine.ledger.environments(states=USABLE):
             spec = environment.spec
             kind = self.engine.kinds[spec.kind]
-            follows = kind.follows == "always" or (kind.follows == "asked" and spec.follow)
             stands = environment.state is State.READY and spec.dataset == self._target(environment, version)
-            if not follows or stands or environment.ready_at is None:  # what never was ready is kept to be looked into
+            if (
+                not kind.moves(asked=spec.follow) or stands or environment.ready_at is None
+            ):  # what never was ready is kept to be looked into
                 continue
             snapshot = self.engine.datasets.get(spec.dataset).snapshot
             found.append(Follower(environment.env_id, kind.follows == "always", snapshot, environment.expires_at))

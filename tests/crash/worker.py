@@ -25,6 +25,7 @@ from testenv.core.resources import Action, Resource, Step, System
 from testenv.datasets.store import DatasetStore
 from testenv.engine import Engine
 from testenv.ledger import LedgerWriter
+from testenv.moves import Mover
 
 TOPICS = ("account_events", "card_events")
 
@@ -44,6 +45,7 @@ class Task:
 
 
 PROVISION = (Task("admit"), Task("ensure"), Task("verify"), Task("ready"))
+MOVE = (Task("begin"), Task("ensure"), Task("verify"), Task("ready"))
 DESTROY = (Task("drain"), Task("destroy"), Task("verify_gone"))
 
 
@@ -110,6 +112,7 @@ class Job:
     tasks: tuple[Task, ...]
     dies: Callable[[str], bool] = field(default_factory=Never)
     now: datetime | None = None  # what its clock shows, if not the time
+    version: str = "latest"  # that it is moved to
 
 
 def connect(config: Config) -> Engine:
@@ -150,6 +153,8 @@ def _call(engine: Engine, task: Task, job: Job) -> None:
         case "admit":
             requested = engine.request(job.conf, run_id=f"run of {env_id}", fallback_name=job.env_id.split("-", 1)[1])
             engine.admit(requested.env_id)
+        case "begin":
+            Mover(engine).begin(env_id, job.version, run_id=f"move of {env_id}")
         case "ensure" | "destroy":
             getattr(engine, task.verb)(env_id, task.systems)
         case "abandon":

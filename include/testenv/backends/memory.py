@@ -15,7 +15,8 @@ from testenv.core.resources import Resource, System
 class MemoryBackend:
     """One system. `faults` maps a resource's name to the error that the next change to it raises, once.
 
-    `on_change` is called in the middle of each change. `things` are what can be kept of an environment.
+    `on_change` is called in the middle of each change. `things` are what can be kept of an environment, `at_work` the
+    DAG runs of its Airflow.
     """
 
     system: System
@@ -23,6 +24,7 @@ class MemoryBackend:
     faults: dict[str, TestenvError] = field(default_factory=dict)
     on_change: Callable[[], None] | None = None
     things: set[str] = field(default_factory=set)
+    at_work: list[str] = field(default_factory=list)
 
     def ensure(self, resource: Resource, site: Site) -> None:
         require_owned(resource.name)
@@ -44,6 +46,9 @@ class MemoryBackend:
 
     def holds(self, env_id: EnvId, name: str) -> bool:
         return name in self.things
+
+    def dag_runs(self, env_id: EnvId) -> list[str]:
+        return self.at_work
 
     def _fail_if_asked(self, resource: Resource) -> None:
         if self.on_change:

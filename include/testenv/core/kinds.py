@@ -35,6 +35,10 @@ class Kind(BaseModel):
         hours = self.lives if ttl_hours is None else ttl_hours
         return None if hours is None else created + timedelta(hours=hours)
 
+    def moves(self, *, asked: bool) -> bool:
+        """Whether an environment of this kind moves to each new dataset version; `asked` is what its request said."""
+        return self.follows == "always" or (self.follows == "asked" and asked)
+
 
 Kinds = dict[str, Kind]
 

@@ -59,7 +59,7 @@ def _standing(engine: Engine, question: Question) -> tuple[str, bool]:
         environment = engine.ledger.environment(EnvId(question.environment))
         if environment.state in ENDED:
             raise Conflict(f"{environment.env_id} is {environment.state}: it holds no dataset")
-        return environment.spec.dataset, False
+        return environment.spec.dataset, engine.kinds[environment.spec.kind].moves(asked=environment.spec.follow)
     try:
         return engine.datasets.resolve(question.version, WHOLE), question.version == LATEST
     except UnknownDataset:

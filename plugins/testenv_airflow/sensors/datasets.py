@@ -23,7 +23,8 @@ class DatasetFreshnessSensor(BaseSensorOperator):
     """Waits, without a worker, until a dataset is as fresh as its contracts promise. Returns the dataset's version.
 
     A contract's promise is its `frequency` and `latency` together (docs/refresh.md). Where no refresh can help, as for
-    a version that is named, and when `timeout` is over, it fails with each contract's age and what is allowed.
+    a version that is named or an environment that follows none, and when `timeout` is over, it fails with each
+    contract's age and what is allowed.
 
     :param version: a dataset version; `latest` means the published one, whichever that is by then. (templated)
     :param environment: an environment's id, to ask for the dataset that it stands on instead. (templated)
