@@ -134,16 +134,16 @@ class _Resolver:
                     self._chosen(at.into(("branch", number), "", branch, at.reader))
             case _, Union():
                 self._chosen(at)
+            case Array() as writer, Array() as reader:
+                self.pair(at.into(("item", 0), "[]", writer.items, reader.items))
+            case Map() as writer, Map() as reader:
+                self.pair(at.into(("value", 0), ".*", writer.values, reader.values))
             case _ if not matches(at.writer, at.reader):
                 self._mismatch(at)
             case Record() as writer, Record() as reader:
                 self._record(at, writer, reader)
             case Enum() as writer, Enum() as reader:
                 self._enum(at, writer, reader)
-            case Array() as writer, Array() as reader:
-                self.pair(at.into(("item", 0), "[]", writer.items, reader.items))
-            case Map() as writer, Map() as reader:
-                self.pair(at.into(("value", 0), ".*", writer.values, reader.values))
             case (Primitive() | Fixed()) as writer, (Primitive() | Fixed()) as reader:
                 self._leaf(at, writer, reader)
 

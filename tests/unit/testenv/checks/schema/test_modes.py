@@ -167,3 +167,12 @@ def test_head_cannot_loosen_the_mode_that_it_is_judged_by(verdict: Verdicts) -> 
         "mode-loosened",
     }
     assert TOPIC in {each.where.dataset for each in found.findings}
+
+
+def test_a_stricter_mode_of_head_counts_at_once(verdict: Verdicts) -> None:
+    def head(shop: Shop) -> None:
+        shop.mode("BACKWARD", "topic")
+        to(record(ID, NOTE))(shop)
+
+    found = verdict(head, lambda shop: (shop.mode("NONE", "topic"), to(record(ID))(shop)))
+    assert [each.rule for each in found.findings if each.severity is Severity.BREAKING] == ["avro-field-missing"]
