@@ -122,7 +122,10 @@ def move(
 ) -> None:
     """Move an environment to another dataset version. What runs in it is waited for; what is kept stays."""
     ended = runs.act(plane(), "move_env", env, {"dataset": dataset}, wait=not no_wait, timeout=timeout)
-    _tell(ended, as_json, ended["note"] or f"is being moved to {dataset}")
+    if as_json:
+        printing.print_json(ended)
+    else:
+        _say(ended["note"] or f"{env} is being moved to {dataset}.")
 
 
 @app.command()

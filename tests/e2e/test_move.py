@@ -39,7 +39,7 @@ def test_an_environment_is_moved_by_the_command_line(client: Client, versions: V
     moved = client("move", env_id, "--dataset", versions.second)
 
     assert moved.code == 0, moved.err
-    assert f"stands on {versions.second}. Kept: `postgres:branches`" in moved.out
+    assert f"stands on {versions.second}. Kept: postgres:branches." in moved.out
     shown = client("show", env_id, "--json").json
     assert (shown["state"], shown["dataset"], shown["kept"]) == ("ready", versions.second, ["postgres:branches"])
     assert ask(client, env_id, merchants) == [(1,)]

@@ -171,8 +171,10 @@ def _templates(connection: Connection, *names: str) -> dict[str, str]:
 
 
 def _take_place(connection: Connection, names: Names) -> None:
-    """Let the database beside, which is whole, be the environment's own. Killed in the middle, it is done again."""
-    execute(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS false", names.postgres_beside)
+    """Let the database beside, which is whole, be the environment's own. Killed in the middle, it is done again.
+
+    The renaming is the last thing that is done: with its name it has its mark, and counts as whole.
+    """
     terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
     query(connection, terminate, names.postgres_beside)  # a renaming waits for nobody
     _drop_database(connection, names.postgres_source)

@@ -53,6 +53,7 @@ def versions(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     estate = repo / seeds.ESTATE
     for folder in ("schema", "seed"):
         shutil.copytree(REPO / seeds.ESTATE / folder, estate / folder)
+    append(estate / "schema/postgres.sql", f"-- {repo}\n")  # a version of this session alone, which takes it away again
     append(estate / "seed/postgres/merchants.csv", NEWCOMER)
     append(estate / "seed/snowflake/RAW.MERCHANTS.csv", NEWCOMER.replace("T00:00:00+00:00", " 00:00:00.000000"))
     append(estate / "seed/kafka/account_events.jsonl", RECORD)
