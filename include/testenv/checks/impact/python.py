@@ -232,6 +232,8 @@ class _Walker:
                 self._found.anything = True
             case ast.Call(ast.Name("getattr"), [_, name, *_]) if not isinstance(name, ast.Constant):
                 self._everything_here()
+        if isinstance(node, ast.Attribute) and (dotted := _dotted(node)):  # package.module, imported elsewhere
+            self._found.parts |= {Part(file, WHOLE) for file in self._files.modules(dotted)}
         for child, sought in self._children(node):
             self.visit(child, search or sought)
 
@@ -266,8 +268,9 @@ class _Walker:
         """Importing runs a module's body; by its name alone, or by a star, all of it may be used."""
         for alias in statement.names:
             if isinstance(statement, ast.Import):
-                name = BODY if alias.asname else WHOLE
-                self._found.parts |= {Part(file, name) for file in self._files.modules(alias.name)}
+                name, names = BODY if alias.asname else WHOLE, alias.name.split(".")
+                for length in range(1, len(names) + 1):
+                    self._found.parts |= {Part(file, name) for file in self._files.modules(".".join(names[:length]))}
                 continue
             origin = self._code.origin(self._module, statement)
             name = WHOLE if alias.name == "*" else BODY
@@ -308,6 +311,9 @@ class _Walker:
         onward = self._code.meanings(module).get(part.name, [])
         for each in onward if depth < 10 else []:
             self._note_part(each, depth + 1)
+        if part.file.endswith("/__init__.py"):
+            inside = self._files.modules(part.name, within="/" + part.file.rpartition("/")[0])
+            self._found.parts |= {Part(file, WHOLE) for file in inside}
         if part.name not in module.paths and not onward:
             # Assigned in the body, made by a star import or by __getattr__: the body leads there.
             self._found.parts |= {
@@ -338,6 +344,15 @@ def _at_import(statement: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
         return found
     defaults = [each for each in statement.args.kw_defaults if each is not None]
     return [*statement.decorator_list, *statement.args.defaults, *defaults]
+
+
+def _dotted(node: ast.expr) -> str:
+    match node:
+        case ast.Name(name):
+            return name
+        case ast.Attribute(whole, attribute) if before := _dotted(whole):
+            return f"{before}.{attribute}"
+    return ""
 
 
 def _tail(node: ast.expr) -> set[str]:
