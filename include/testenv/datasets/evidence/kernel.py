@@ -116,10 +116,10 @@ def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, 
     digit_salts = np.empty(DIGITS + 1, np.uint64)
     for n in range(DIGITS + 1):
         digit_salts[n] = mix(seeds[2] + np.uint64(n))
-    most = 0
-    for n in range(1, WINDOW + 1):
-        if windows[n]:
-            most = n
+    mixed = np.empty(256, np.uint64)
+    for n in range(48, 58):
+        mixed[n] = mix(seeds[2] + np.uint64(n))
+    sizes = np.flatnonzero(windows)
     for row in range(offsets.size - 1):
         at, stop = offsets[row], offsets[row + 1]
         start = at
@@ -150,13 +150,14 @@ def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, 
             seen |= kinds
             words += 1
             prefixes[words] = prefixes[words - 1] * _K + mix(h)
-            for n in range(1, min(words, most) + 1):
-                if windows[n]:
-                    window = prefixes[words] - prefixes[words - n] * _POWERS[n]
-                    there = _find(mix(window ^ salts[n]), bits, shift, keys, origins)
-                    if there >= 0:
-                        found[row] |= WHOLE if n == words and at == stop else INSIDE
-                        origin[row] = there
+            for n in sizes:
+                if n > words:
+                    break
+                window = prefixes[words] - prefixes[words - n] * _POWERS[n]
+                there = _find(mix(window ^ salts[n]), bits, shift, keys, origins)
+                if there >= 0:
+                    found[row] |= WHOLE if n == words and at == stop else INSIDE
+                    origin[row] = there
             if not kinds & _DIGIT:
                 count = 0
                 continue
@@ -175,7 +176,7 @@ def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, 
                 edges[count] = count == 0 or gap > 0
                 gap = 0
                 count += 1
-                digits[count] = digits[count - 1] * _K + mix(seeds[2] + np.uint64(byte))
+                digits[count] = digits[count - 1] * _K + mixed[byte]
                 if place + 1 < at and _KINDS[data[place + 1]] & _DIGIT:
                     continue
                 for length in lengths:
@@ -229,12 +230,13 @@ def _decoded(data, start, stop, into, at):  # type: ignore[no-untyped-def]
 def decode(data, offsets, rows, texts, ends, owners):  # type: ignore[no-untyped-def]
     """The runs of base64 in `rows` that are texts: their bytes to `texts`, their ends and rows to the others.
 
-    Called with empty arrays it only counts. Returns the number of texts and of bytes; `texts` needs room for one run
-    more, since what turns out to be none is written there as well. A run may have a word in front,
-    `PREFIX-BASE64`, so it is tried behind each sign too.
+    Called with empty arrays it only counts. Returns the number of texts, of bytes, and of rows that have any, which come
+    to stand first in `rows`; `texts` needs room for one run more, since what turns out to be none is written there as
+    well. A run may have a word in front, `PREFIX-BASE64`, so it is tried behind each sign too.
     """
-    size, count = 0, 0
+    size, count, kept = 0, 0, 0
     for row in rows:
+        before = count
         begin = offsets[row]
         for at in range(offsets[row], offsets[row + 1] + 1):
             if at < offsets[row + 1] and _KINDS[data[at]] & _BASE64:
@@ -251,7 +253,10 @@ def decode(data, offsets, rows, texts, ends, owners):  # type: ignore[no-untyped
                 while head < at and _KINDS[data[head - 1]] & _WORD:
                     head += 1
             begin = at + 1
-    return count, size
+        if count > before:
+            rows[kept] = row
+            kept += 1
+    return count, size, kept
 
 
 @njit(cache=True, nogil=True)

@@ -140,7 +140,7 @@ class Known:
         kernel.scan(data, offsets, weights, *search, found, origin, runs)
         rows = np.flatnonzero(runs >= kernel.ENCODED)
         nothing = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64)
-        count, size = kernel.decode(data, offsets, rows, *nothing) if rows.size else (0, 0)
+        count, size, kept = kernel.decode(data, offsets, rows, *nothing) if rows.size else (0, 0, 0)
         if not count:
             return
         texts, ends, owners = (
@@ -148,7 +148,7 @@ class Known:
             np.zeros(count + 1, np.int64),
             np.zeros(count, np.int64),
         )
-        kernel.decode(data, offsets, rows, texts, ends, owners)
+        kernel.decode(data, offsets, rows[:kept], texts, ends, owners)
         texts.flags.writeable = False
         inner = np.zeros(count, np.uint8), np.full(count, -1, np.int32)
         kernel.scan(texts, ends, weights[owners], *search, *inner, np.zeros(count, np.int32))

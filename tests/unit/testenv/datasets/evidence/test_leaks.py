@@ -113,6 +113,20 @@ def test_short_digits_meet_by_chance_and_are_told_apart_from_a_leak() -> None:
     assert not Hit.model_validate({**hit.model_dump(), "count": 100}).is_coincidence
 
 
+def test_values_that_repeat_are_counted_in_every_row() -> None:
+    many = [str(number) for number in range(100_000_000, 100_020_000)]  # so that some are met by chance
+    searched = known(["49301234567890", "maria.lopez@mail.fr", "Zoë Müller-Lange", *many], "phone")
+    texts = ["+49 30 12 34 567 890", None, "maria.lopez@mail.fr", "zoe muller-lange", "300 000 000 000 000", ""]
+    texts = [*texts, base64.b64encode(b"call 49301234567890").decode()] * 6
+    together, apart = LeakScan(searched), LeakScan(searched)
+    together.look("t", Leaf("c", pa.array(texts), np.arange(len(texts))))
+    for row, text in enumerate(texts):
+        apart.look("t", Leaf("c", pa.array([text], pa.string()), np.arange(1)), row)
+    assert together.hits() == apart.hits()
+    assert sum(hit.count for hit in together.hits()) >= 4 * 6
+    assert any(hit.by_chance for hit in together.hits())
+
+
 def test_bodies_headers_and_keys_of_objects_are_looked_into() -> None:
     body = b'{"people": [{"mail": "kim84\\u0040mail.org"}], "by": {"kim84@mail.org": 1}, "n": 4539148803436467}'
     headers = pa.array([[("who", b"kim84@mail.org")], []], pa.map_(pa.string(), pa.binary()))
@@ -159,7 +173,7 @@ def test_runs_of_base64_that_are_no_text_need_room_too() -> None:
     good, bad = base64.b64encode(b"a text of some length").decode(), base64.b64encode(b"sevenb\x00" * 9).decode()
     data, offsets = text_buffers(pa.array([f"{good} {bad}"]))
     rows, nothing = np.zeros(1, np.int64), (np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int64))
-    count, size = kernel.decode.py_func(data, offsets, rows, *nothing)
+    count, size, _ = kernel.decode.py_func(data, offsets, rows, *nothing)
     texts, ends, owners = np.zeros(size + len(bad), np.uint8), np.zeros(count + 1, np.int64), np.zeros(count, np.int64)
     kernel.decode.py_func(data, offsets, rows, texts, ends, owners)
     assert bytes(texts[: ends[1]]) == b"a text of some length"
