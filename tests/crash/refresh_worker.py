@@ -63,7 +63,7 @@ def work(job: RefreshJob, parent: Connection) -> None:
             if job.dies(boundary):
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    watch(passed, job.env_id)
+    watch(passed, job)
     for task in job.tasks:
         now.append(task)
         try:
@@ -80,8 +80,8 @@ def work(job: RefreshJob, parent: Connection) -> None:
         parent.send(("done", task.verb))
 
 
-def watch(passed: Callable[[str], None], version: str) -> None:
-    """Wrap what the stages call, so that each call tells its kind when it is done."""
+def watch(passed: Callable[[str], None], job: RefreshJob) -> None:
+    """Wrap what the stages of a job call, so that each call tells its kind when it is done."""
 
     def after(place: Any, name: str, kind: Callable[..., str]) -> None:
         call = getattr(place, name)
@@ -95,13 +95,14 @@ def watch(passed: Callable[[str], None], version: str) -> None:
         setattr(place, name, wrapped)
 
     after(stored.Maskery, "store", lambda *_: "masked a dataset")
-    after(stages.Refresh, "_put", lambda _, key, __: f"put {kind_of(key, version)}")
+    after(stages.Refresh, "_put", lambda _, key, __: f"put {kind_of(key, job.env_id)}")
     after(golden_postgres, "execute", lambda _, text, *__, **___: changed("postgres", text))
     after(golden_snowflake, "run", lambda _, text, *__: changed("snowflake", text))
     after(stages, "build_models", lambda *_: "built models")
-    after(golden_postgres, "drop", lambda *_: "dropped in postgres")
-    after(golden_snowflake, "drop", lambda *_: "dropped in snowflake")
-    after(retention, "_delete", removed)
+    if Stage("retire") in job.tasks:  # a load begins by dropping what another left, which is no state of its own
+        after(golden_postgres, "drop", lambda *_: "dropped in postgres")
+        after(golden_snowflake, "drop", lambda *_: "dropped in snowflake")
+        after(retention, "_delete", removed)
 
 
 def kind_of(key: str, version: str) -> str:

@@ -97,12 +97,12 @@ def test_whatever_killed_workers_left_the_published_version_is_whole_and_the_nex
 
 
 def test_a_version_that_is_retired_by_workers_that_die_is_nobody_s_half(
-    config: Config, eye: Eye, refreshers: Workers, made: tuple[str, list[str]]
+    config: Config, versions: Versions, refreshers: Workers
 ) -> None:
-    old = make(eye.versions)
-    kept = [make(eye.versions) for _ in range(3)]
+    eye, old = Eye(config, versions), make(versions)
+    kept = [make(versions) for _ in range(3)]
     others = {name for name in DatasetStore(config).versions() if not name.startswith(old)}
-    job = RefreshJob(made[0], (Stage("retire"),), in_use=tuple(others))
+    job = RefreshJob(old, (Stage("retire"),), in_use=tuple(others))
 
     def nobody_stands_on_a_half() -> None:
         for name in DatasetStore(config).versions():
@@ -116,7 +116,7 @@ def test_a_version_that_is_retired_by_workers_that_die_is_nobody_s_half(
     assert all(eye.versions.objects(f"{version}-ci") for version in kept)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_each_service_killed_in_the_middle_of_a_stage_is_waited_for(
     eye: Eye, refreshers: Workers, service: Callable[[str], Service]
 ) -> None:
@@ -129,7 +129,7 @@ def test_each_service_killed_in_the_middle_of_a_stage_is_waited_for(
         ("aws", Stage("load", "full"), "load: built models"),
     ):
         doomed, job = service(name), RefreshJob(version, (stage,))
-        barrier = refreshers.context.Barrier(2, timeout=120)
+        barrier = refreshers.context.Barrier(2, timeout=300)
         with ThreadPoolExecutor(1) as pool:
             end = pool.submit(refreshers.run, replace(job, dies=HeldAt(boundary, barrier)))
             barrier.wait()
