@@ -1,8 +1,9 @@
-"""Rows that come as Arrow batches: files of a lake or a landing zone, records of a topic. Hashed by Polars."""
+"""Rows outside any database: files of a lake or a landing zone, records of a topic. Polars hashes them."""
 
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -19,16 +20,22 @@ Read = Callable[[Sequence[str] | None], "Iterator[pa.RecordBatch]"]
 """Gives the rows anew at every call, of the columns that are named (None: all)."""
 
 _ROW_SEED = 0x5EED
+_BATCH_ROWS = 1 << 17
 
 
-class ArrowTable:
-    """Memory: one batch. Nothing is pushed down, as there is nobody to push to: one pass tells all."""
+class FrameTable(ABC):
+    """Rows that Polars hashes. Nothing is pushed down, as there is nobody to push to: one pass tells all."""
 
     buckets = 0
     most_keys = 1 << 20
 
-    def __init__(self, schema: pa.Schema, read: Read) -> None:
-        self._schema, self._read = schema, read
+    @abstractmethod
+    def _scan(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        """The rows, in as many parts as are to be in memory one at a time, or as a scan that streams."""
+
+    @property
+    @abstractmethod
+    def _schema(self) -> pl.Schema: ...
 
     @property
     def method(self) -> str:
@@ -38,47 +45,73 @@ class ArrowTable:
 
     @functools.cached_property
     def types(self) -> Mapping[str, str]:
-        return {each.name: str(each.type) for each in self._schema}
+        return {name: str(kind) for name, kind in self._schema.items()}
 
     def sums(self, columns: Sequence[str], each: Sequence[str]) -> Sums:
         import polars as pl
 
         rows, total, by_column = 0, 0, dict.fromkeys(each, 0)
         apart = {name: f"column {at}" for at, name in enumerate(each)}
-        wanted = [_row_hash(columns).alias(ROW), *(_hash(name).alias(label) for name, label in apart.items())]
+        hashes = [_row_hash(columns).alias(ROW), *(_hash(name).alias(label) for name, label in apart.items())]
+        wanted = [pl.len().alias("rows"), *(each.sum() for each in hashes)]  # the sum of UInt64 wraps around
         for frame in self._frames([*dict.fromkeys([*columns, *each])]):
-            found = frame.select(wanted)
-            rows += len(frame)
-            total += _sum(found[ROW])
+            [found] = frame.select(wanted).collect(engine="streaming").to_dicts()
+            rows += found["rows"]
+            total += found[ROW]
             for name, label in apart.items():
-                by_column[name] += _sum(found[label].cast(pl.UInt64))
+                by_column[name] += found[label]
         return Sums(rows, total % WHOLE, {name: value % WHOLE for name, value in by_column.items()})
 
     def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
-        raise NotImplementedError("batches are read in one pass, without buckets")
+        raise NotImplementedError("frames are read in one pass, without buckets")
 
     def hashes(self, key: Sequence[str], columns: Sequence[str], buckets: Sequence[int] | None) -> Iterator[Pairs]:
         for frame in self._frames(columns):
-            found = frame.select(_row_hash(key).alias(KEY), _row_hash(columns).alias(ROW))
-            yield found[KEY].to_numpy(), found[ROW].to_numpy()
+            hashed = frame.select(_row_hash(key).alias(KEY), _row_hash(columns).alias(ROW))
+            for found in hashed.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False, engine="streaming"):
+                yield found[KEY].to_numpy(), found[ROW].to_numpy()
 
     def rows(self, key: Sequence[str], columns: Sequence[str], wanted: Hashes) -> Iterator[pl.DataFrame]:
         import polars as pl
 
-        keys = pl.DataFrame({KEY: wanted})
+        keys = pl.LazyFrame({KEY: wanted})
         for frame in self._frames(columns):
-            hashed = frame.with_columns(_row_hash(key).alias(KEY), _row_hash(columns).alias(ROW))
-            yield hashed.join(keys, on=KEY, how="semi")
+            found = frame.with_columns(_row_hash(key).alias(KEY)).join(keys, on=KEY, how="semi")
+            yield found.with_columns(_row_hash(columns).alias(ROW)).collect(engine="streaming")
 
-    def _frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        import polars as pl
+    def _frames(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        kinds = [(name, self._schema[name]) for name in columns]
+        for frame in self._scan(columns):
+            yield frame.select(*(_canonical(name, kind) for name, kind in kinds))
+
+
+class ArrowTable(FrameTable):
+    """Rows that come as Arrow batches, such as the records of a topic. Memory: one batch."""
+
+    def __init__(self, schema: pa.Schema, read: Read) -> None:
+        self._arrow, self._read = schema, read
+
+    @functools.cached_property
+    def _schema(self) -> pl.Schema:
+        return _polars(self._empty).schema
+
+    @property
+    def _empty(self) -> pa.RecordBatch:
         import pyarrow as pa
 
-        empty = pa.RecordBatch.from_pylist([], self._schema)
-        for batch in chain([empty], self._read(columns)):
-            frame = pl.from_arrow(batch.select([*columns]))
-            assert isinstance(frame, pl.DataFrame)
-            yield frame.select(*(_canonical(name, kind) for name, kind in frame.schema.items()))
+        return pa.RecordBatch.from_pylist([], self._arrow)
+
+    def _scan(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        for batch in chain([self._empty], self._read(columns)):
+            yield _polars(batch.select([*columns])).lazy()
+
+
+def _polars(batch: pa.RecordBatch) -> pl.DataFrame:
+    import polars as pl
+
+    frame = pl.from_arrow(batch)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def _canonical(name: str, kind: pl.DataType) -> pl.Expr:
@@ -110,7 +143,3 @@ def _row_hash(names: Sequence[str]) -> pl.Expr:
     if not names:
         return pl.lit(0, pl.UInt64)
     return functools.reduce(lambda one, other: one ^ other, map(_hash, names)).hash(_ROW_SEED)
-
-
-def _sum(values: pl.Series) -> int:
-    return int(values.to_numpy().sum(dtype="uint64"))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from testenv.checks.diff import values
 from testenv.checks.diff.fingerprint import Fingerprint
-from testenv.checks.diff.pairs import COUNT, Unequal, unequal
+from testenv.checks.diff.pairs import COUNT, Unequal, divided, unequal
 from testenv.checks.diff.result import Difference, Example, Kind
 from testenv.checks.diff.rules import Rules
-from testenv.checks.diff.table import KEY, Sums, Table
+from testenv.checks.diff.table import KEY, Table
 from testenv.core.errors import Failed, Invalid
 
 if TYPE_CHECKING:
@@ -38,15 +38,28 @@ def diff(base: Table, head: Table, rules: Rules = _NOTHING, examples: int = 10) 
 
     Raises `Invalid` if a key column is not in both, or the two hash differently; `Failed` if a table changed meanwhile.
     """
-    shape, columns = _shape(base, head, rules)
-    one, other = base.sums(columns, ()), head.sums(columns, ())
-    found = replace(shape, base_rows=one.rows, head_rows=other.rows)
-    if one == other:
-        return found
+    found, columns = _shape(base, head, rules)
+    key, buckets = list(rules.key or columns), None
+    if base.buckets:  # else there is but one pass anyway
+        one, other = base.sums(columns, ()), head.sums(columns, ())
+        found = replace(found, base_rows=one.rows, head_rows=other.rows)
+        if one == other:
+            return found
+        buckets = _buckets(base, head, key, columns)
     comparison = _Comparison(base, head, rules, columns, examples)
-    for part in comparison.parts(one, other):
-        comparison.add(part)
+    with divided(*(side.hashes(key, columns, buckets) for side in (base, head))) as (left, right):
+        if not base.buckets:
+            found = replace(found, base_rows=int(left.rows.sum()), head_rows=int(right.rows.sum()))
+        for part in unequal(left, right):
+            comparison.add(part)
     return comparison.finish(found)
+
+
+def _buckets(base: Table, head: Table, key: Sequence[str], columns: Sequence[str]) -> list[int] | None:
+    """Those that differ; None if it is most of them."""
+    one, other = (side.bucket_sums(key, columns) for side in (base, head))
+    differ = [each for each in sorted({*one, *other}) if one.get(each) != other.get(each)]
+    return differ if len(differ) <= base.buckets // 2 else None
 
 
 def _shape(base: Table, head: Table, rules: Rules) -> tuple[Difference, list[str]]:
@@ -78,17 +91,6 @@ class _Comparison:
         self._examples: dict[Kind, list[Example]] = {}
         self._changed: list[pl.DataFrame] = []
         self._alone: list[pl.DataFrame] = []
-
-    def parts(self, one: Sums, other: Sums) -> Iterator[Unequal]:
-        buckets, rows = None, one.rows + other.rows
-        if self._base.buckets:
-            sums = [side.bucket_sums(self._key, self._columns) for side in (self._base, self._head)]
-            buckets = [each for each in sorted({*sums[0], *sums[1]}) if sums[0].get(each) != sums[1].get(each)]
-            rows = sum(side[each][0] for side in sums for each in buckets if each in side)
-            if len(buckets) > self._base.buckets // 2:
-                buckets = None
-        pairs = [side.hashes(self._key, self._columns, buckets) for side in (self._base, self._head)]
-        return unequal(pairs[0], pairs[1], rows)
 
     def add(self, part: Unequal) -> None:
         import polars as pl

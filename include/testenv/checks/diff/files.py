@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from testenv.checks.diff.arrow import ArrowTable
+from testenv.checks.diff.arrow import ArrowTable, FrameTable
 from testenv.core.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
 
 FORMATS = ("parquet", "csv", "json")
@@ -17,7 +19,7 @@ FORMATS = ("parquet", "csv", "json")
 _BATCH_ROWS = 1 << 17
 
 
-def files(url: str, kind: str, session: Any = None) -> ArrowTable:
+def files(url: str, kind: str, session: Any = None) -> FrameTable:
     """The files below `url` (`s3://BUCKET/PREFIX/`, or a path) whose names end with `.KIND`, as one table.
 
     `kind` is one of `FORMATS`; JSON is one object a line. Values of CSV files are compared as they are written.
@@ -37,7 +39,31 @@ def files(url: str, kind: str, session: Any = None) -> ArrowTable:
     paths = sorted(each.path for each in found if each.type == fs.FileType.File and _is_data(each.path, root, kind))
     if not paths:
         raise NotFound(f"{url} has no file that ends with .{kind}. Name the prefix that the pipeline writes to")
+    if kind == "parquet":
+        return ParquetTable(paths, _settings(session) if url.startswith("s3://") else None)
     return _table(paths, kind, system)
+
+
+class ParquetTable(FrameTable):
+    """Parquet files, read as a stream: columns that nobody asks for, and rows that a filter leaves out, not at all."""
+
+    def __init__(self, paths: list[str], s3: dict[str, str] | None) -> None:
+        names = {"access_key": "aws_access_key_id", "secret_key": "aws_secret_access_key"}
+        names |= {"session_token": "aws_session_token", "endpoint_override": "aws_endpoint_url", "region": "aws_region"}
+        self._paths = paths if s3 is None else [f"s3://{path}" for path in paths]
+        self._options = {"aws_allow_http": "true", **{names[name]: value for name, value in (s3 or {}).items()}}
+
+    def _lazy(self) -> pl.LazyFrame:
+        import polars as pl
+
+        return pl.scan_parquet(self._paths, storage_options=self._options, missing_columns="insert")
+
+    @functools.cached_property
+    def _schema(self) -> pl.Schema:
+        return self._lazy().collect_schema()
+
+    def _scan(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        yield self._lazy()
 
 
 def _is_data(path: str, root: str, kind: str) -> bool:
@@ -76,10 +102,14 @@ def _texts(paths: list[str], system: Any) -> Any:
 def _s3(session: Any) -> Any:
     from pyarrow import fs
 
-    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
-    settings: dict[str, Any] = {"endpoint_override": endpoint} if endpoint else {}
+    return fs.S3FileSystem(**_settings(session))
+
+
+def _settings(session: Any) -> dict[str, str]:
+    """How to reach S3, as Arrow names it. What is not said the libraries read from the environment themselves."""
+    settings = {"endpoint_override": os.environ.get("AWS_ENDPOINT_URL", "")}
     if session is not None:
         login = session.get_credentials().get_frozen_credentials()
-        settings |= {"access_key": login.access_key, "secret_key": login.secret_key, "session_token": login.token}
-        settings |= {"region": session.region_name}
-    return fs.S3FileSystem(**{name: value for name, value in settings.items() if value})
+        settings |= {"access_key": login.access_key, "secret_key": login.secret_key, "session_token": login.token or ""}
+        settings |= {"region": session.region_name or ""}
+    return {name: value for name, value in settings.items() if value}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from testenv.checks.diff.table import KEY, ROW
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 COUNT = "__count__"
 """How many more rows of this hash base has than head; negative: head than base."""
+
+PARTS = 256
 
 PART_ROWS = 1 << 21
 """Rows of both sides that are compared at once: some 200 MB."""
@@ -33,49 +35,64 @@ class Unequal:
     repeated: tuple[int, int]
 
 
-def unequal(base: Iterable[Pairs], head: Iterable[Pairs], rows: int) -> Iterator[Unequal]:
-    """Parts by range of the key's hash. `rows` is how many both sides have, about: more than fit wait in files."""
-    parts = 1 << max(0, (rows // PART_ROWS).bit_length())
-    with tempfile.TemporaryDirectory(prefix="testenv-diff-") as folder:
-        sides = [_divided(side, parts, Path(folder, name)) for side, name in ((base, "base"), (head, "head"))]
-        for part in range(parts):
-            one, other = (_frame(side, part) for side in sides)
+class Side:
+    """The pairs of one side, in a file: by batch, and in each batch by the first byte of the key's hash, its part.
+
+    `rows` and `sums` are of each part: number of rows, and sum of their hashes.
+    """
+
+    def __init__(self, pairs: Iterable[Pairs], file: IO[bytes]) -> None:
+        import numpy as np
+
+        self.rows, self.sums = np.zeros(PARTS, np.int64), np.zeros(PARTS, np.uint64)
+        self._file, self._ends = file, [np.zeros(PARTS, np.int64)]
+        for keys, hashes in pairs:
+            place = (keys >> np.uint64(56)).astype(np.uint8)
+            order = np.argsort(place, kind="stable")
+            both = np.empty((len(keys), 2), np.uint64)
+            both[:, 0], both[:, 1] = keys[order], hashes[order]
+            file.write(both.data)
+            rows = np.bincount(place, minlength=PARTS)
+            sums = np.concatenate(([0], np.cumsum(both[:, 1], dtype=np.uint64))).astype(np.uint64)
+            ends = np.cumsum(rows)
+            self.rows += rows
+            self.sums += sums[ends] - sums[ends - rows]
+            self._ends.append(self._ends[-1][-1] + ends)
+
+    def frame(self, parts: Sequence[int]) -> pl.DataFrame:
+        """The pairs of some parts."""
+        import numpy as np
+        import polars as pl
+
+        found = [np.zeros((0, 2), np.uint64)]
+        for before, ends in zip(self._ends, self._ends[1:], strict=False):
+            for part in parts:
+                start, end = (int(before[-1]) if part == 0 else int(ends[part - 1])), int(ends[part])
+                if end > start:
+                    self._file.seek(start * 16)
+                    found.append(np.frombuffer(self._file.read((end - start) * 16), np.uint64).reshape(-1, 2))
+        both = np.concatenate(found)
+        return pl.DataFrame({KEY: both[:, 0], ROW: both[:, 1]})
+
+
+@contextmanager
+def divided(base: Iterable[Pairs], head: Iterable[Pairs]) -> Iterator[tuple[Side, Side]]:
+    """Both sides, until the end of the context."""
+    with tempfile.TemporaryFile(prefix="testenv-diff-") as one, tempfile.TemporaryFile(prefix="testenv-diff-") as other:
+        yield Side(base, one), Side(head, other)
+
+
+def unequal(base: Side, head: Side) -> Iterator[Unequal]:
+    """What differs, in order of the parts; parts whose rows and sums are equal are not looked at."""
+    import numpy as np
+
+    differ = np.flatnonzero((base.rows != head.rows) | (base.sums != head.sums))
+    sizes = (base.rows + head.rows)[differ]
+    for group in np.split(differ, np.flatnonzero(np.diff(np.cumsum(sizes) // PART_ROWS)) + 1):
+        if len(group):
+            one, other = (side.frame(group.tolist()) for side in (base, head))
             left = _left(one, other)
             yield Unequal(left, (_repeated(one, left), _repeated(other, left)))
-
-
-def _divided(pairs: Iterable[Pairs], parts: int, folder: Path) -> list[Any]:
-    """For each part a file of its pairs, or the pairs themselves if there is one part."""
-    import numpy as np
-
-    if parts == 1:
-        return [list(pairs)]
-    folder.mkdir()
-    files = [folder / f"{part:04d}" for part in range(parts)]
-    streams = [file.open("wb") for file in files]
-    try:
-        for key, row in pairs:
-            both = np.column_stack((key, row)).astype(np.uint64, copy=False)
-            place = (both[:, 0] >> np.uint64(64 - (parts.bit_length() - 1))).astype(np.int64)
-            order = np.argsort(place, kind="stable")
-            ends = np.searchsorted(place[order], np.arange(parts), side="right")
-            for part, chosen in enumerate(np.split(both[order], ends[:-1])):
-                streams[part].write(chosen.tobytes())
-    finally:
-        for stream in streams:
-            stream.close()
-    return files
-
-
-def _frame(side: list[Any], part: int) -> pl.DataFrame:
-    import numpy as np
-    import polars as pl
-
-    if isinstance(side[part], Path):
-        both = np.fromfile(side[part], np.uint64).reshape(-1, 2)
-        return pl.DataFrame({KEY: both[:, 0], ROW: both[:, 1]})
-    frames = [pl.DataFrame({KEY: key, ROW: row}, {KEY: pl.UInt64, ROW: pl.UInt64}) for key, row in side[part]]
-    return pl.concat(frames) if frames else pl.DataFrame(schema={KEY: pl.UInt64, ROW: pl.UInt64})
 
 
 def _left(base: pl.DataFrame, head: pl.DataFrame) -> pl.DataFrame:
