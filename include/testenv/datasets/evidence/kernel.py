@@ -230,9 +230,9 @@ def _decoded(data, start, stop, into, at):  # type: ignore[no-untyped-def]
 def decode(data, offsets, rows, texts, ends, owners):  # type: ignore[no-untyped-def]
     """The runs of base64 in `rows` that are texts: their bytes to `texts`, their ends and rows to the others.
 
-    Called with empty arrays it only counts. Returns the number of texts, of bytes, and of rows that have any, which come
-    to stand first in `rows`; `texts` needs room for one run more, since what turns out to be none is written there as
-    well. A run may have a word in front, `PREFIX-BASE64`, so it is tried behind each sign too.
+    Called with empty arrays it only counts. Returns the number of texts, of bytes, and of rows that have any, which
+    come to stand first in `rows`; `texts` needs room for one run more, since what turns out to be none is written
+    there as well. A run may have a word in front, `PREFIX-BASE64`, so it is tried behind each sign too.
     """
     size, count, kept = 0, 0, 0
     for row in rows:
