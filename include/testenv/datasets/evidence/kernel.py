@@ -150,13 +150,13 @@ def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, 
             seen |= kinds
             words += 1
             prefixes[words] = prefixes[words - 1] * _K + mix(h)
-            for n in sizes:
-                if n > words:
+            for width in sizes:
+                if width > words:
                     break
-                window = prefixes[words] - prefixes[words - n] * _POWERS[n]
-                there = _find(mix(window ^ salts[n]), bits, shift, keys, origins)
+                window = prefixes[words] - prefixes[words - width] * _POWERS[width]
+                there = _find(mix(window ^ salts[width]), bits, shift, keys, origins)
                 if there >= 0:
-                    found[row] |= WHOLE if n == words and at == stop else INSIDE
+                    found[row] |= WHOLE if width == words and at == stop else INSIDE
                     origin[row] = there
             if not kinds & _DIGIT:
                 count = 0
@@ -230,9 +230,9 @@ def _decoded(data, start, stop, into, at):  # type: ignore[no-untyped-def]
 def decode(data, offsets, rows, texts, ends, owners):  # type: ignore[no-untyped-def]
     """The runs of base64 in `rows` that are texts: their bytes to `texts`, their ends and rows to the others.
 
-    Called with empty arrays it only counts. Returns the number of texts, of bytes, and of rows that have any, which come
-    to stand first in `rows`; `texts` needs room for one run more, since what turns out to be none is written there as
-    well. A run may have a word in front, `PREFIX-BASE64`, so it is tried behind each sign too.
+    Called with empty arrays it only counts. Returns the number of texts, of bytes, and of rows that have any, which
+    come to stand first in `rows`; `texts` needs room for one run more, since what turns out to be none is written there
+    as well. A run may have a word in front, `PREFIX-BASE64`, so it is tried behind each sign too.
     """
     size, count, kept = 0, 0, 0
     for row in rows:
