@@ -150,13 +150,13 @@ def scan(data, offsets, weights, seeds, tables, windows, lengths, tried, found, 
             seen |= kinds
             words += 1
             prefixes[words] = prefixes[words - 1] * _K + mix(h)
-            for n in sizes:
-                if n > words:
+            for width in sizes:
+                if width > words:
                     break
-                window = prefixes[words] - prefixes[words - n] * _POWERS[n]
-                there = _find(mix(window ^ salts[n]), bits, shift, keys, origins)
+                window = prefixes[words] - prefixes[words - width] * _POWERS[width]
+                there = _find(mix(window ^ salts[width]), bits, shift, keys, origins)
                 if there >= 0:
-                    found[row] |= WHOLE if n == words and at == stop else INSIDE
+                    found[row] |= WHOLE if width == words and at == stop else INSIDE
                     origin[row] = there
             if not kinds & _DIGIT:
                 count = 0
