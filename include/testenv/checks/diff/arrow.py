@@ -74,10 +74,10 @@ class FrameTable(ABC):
     def rows(self, key: Sequence[str], columns: Sequence[str], wanted: Hashes) -> Iterator[pl.DataFrame]:
         import polars as pl
 
-        keys = pl.LazyFrame({KEY: wanted})
-        for frame in self._frames(columns):
-            found = frame.with_columns(_row_hash(key).alias(KEY)).join(keys, on=KEY, how="semi")
-            yield found.with_columns(_row_hash(columns).alias(ROW)).collect(engine="streaming")
+        keys = pl.Series(wanted).implode()
+        for frame in self._frames(columns):  # a filter reaches into the scan, a join does not
+            hashes = _row_hash(key).alias(KEY), _row_hash(columns).alias(ROW)
+            yield frame.filter(_row_hash(key).is_in(keys)).with_columns(hashes).collect(engine="streaming")
 
     def _frames(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
         kinds = [(name, self._schema[name]) for name in columns]

@@ -30,7 +30,7 @@ class SnowflakeTable:
     """
 
     buckets = 1 << 12
-    most_keys = 1 << 15  # a statement may have 1 MB
+    most_keys = 1 << 14  # of a list, more is refused
 
     def __init__(self, connection: SnowflakeConnection, name: str) -> None:
         self._connection, self._table = connection, ".".join(map(_quoted, name.split(".")))
@@ -82,12 +82,12 @@ class SnowflakeTable:
             named = frame.rename(dict(zip(frame.columns, [*columns, KEY, ROW], strict=True)))
             yield named.with_columns(pl.col(KEY, ROW).cast(pl.UInt64))
 
-    @snowflake_errors()
     def _batches(self, query: str) -> Iterator[pa.Table]:
+        """At least one, which has the columns."""
         self._connection.arrow_number_to_decimal_setter = True  # sic: numbers with a scale would come as floats
-        with self._connection.cursor() as cursor:
+        found = False
+        with snowflake_errors(), self._connection.cursor() as cursor:
             cursor.execute(query)
-            found = False
             for batch in cursor.fetch_arrow_batches(force_microsecond_precision=True):
                 found = True
                 yield batch

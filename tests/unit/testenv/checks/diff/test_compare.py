@@ -77,6 +77,9 @@ def two(one: Any, other: Any, kind: pa.DataType, tolerance: Tolerance | None = N
     return diff(table([(1, one)], schema), table([(1, other)], schema), rules)
 
 
+HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
+"""Of a topic's records, as tapes have them."""
+
 NAN, CET = float("nan"), timezone(timedelta(hours=1))
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -89,6 +92,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
         (None, None, pa.binary()),
         ({"a": [1, None]}, {"a": [1, None]}, pa.struct([("a", pa.list_(pa.int64()))])),
         ([("k", b"v"), ("k", None)], [("k", b"v"), ("k", None)], pa.map_(pa.string(), pa.binary())),
+        ([{"key": "k", "value": b"v"}], [{"key": "k", "value": b"v"}], HEADERS),
     ],
 )
 def test_values_that_are_equal(one: Any, other: Any, kind: pa.DataType) -> None:
@@ -115,6 +119,7 @@ def test_an_instant_is_the_same_in_every_zone_and_unit() -> None:
         (1 << 53, (1 << 53) + 1, pa.int64()),
         ([1, None], [None, 1], pa.list_(pa.int64())),
         ({"a": None}, None, pa.struct([("a", pa.int64())])),
+        ([{"key": "k", "value": b"v"}], [{"key": "k", "value": None}], HEADERS),
         (Decimal("1.01"), Decimal("1.02"), pa.decimal128(38, 2)),
     ],
 )
