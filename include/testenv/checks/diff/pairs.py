@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from testenv.checks.diff.table import KEY, ROW
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from testenv.checks.diff.table import Pairs
+    from testenv.checks.diff.table import Hashes, Pairs
 
 COUNT = "__count__"
 """How many more rows of this hash base has than head; negative: head than base."""
@@ -36,7 +36,7 @@ class Unequal:
 
 
 class Side:
-    """The pairs of one side, in a file: by batch, and in each batch by the first byte of the key's hash, its part.
+    """The pairs of one side, in a file: batch after batch, keys and then rows, by the first byte of the key, its part.
 
     `rows` and `sums` are of each part: number of rows, and sum of their hashes.
     """
@@ -45,34 +45,37 @@ class Side:
         import numpy as np
 
         self.rows, self.sums = np.zeros(PARTS, np.int64), np.zeros(PARTS, np.uint64)
-        self._file, self._ends = file, [np.zeros(PARTS, np.int64)]
+        self._file = file
+        self._batches: list[Any] = []
         for keys, hashes in pairs:
             place = (keys >> np.uint64(56)).astype(np.uint8)
             order = np.argsort(place, kind="stable")
-            both = np.empty((len(keys), 2), np.uint64)
-            both[:, 0], both[:, 1] = keys[order], hashes[order]
-            file.write(both.data)
+            hashes = hashes[order]
+            file.write(keys[order].data)
+            file.write(hashes.data)
             rows = np.bincount(place, minlength=PARTS)
-            sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(both[:, 1], dtype=np.uint64)))
-            ends = np.cumsum(rows)
+            starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows)))
+            sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)))[starts]
             self.rows += rows
-            self.sums += sums[ends] - sums[ends - rows]
-            self._ends.append(self._ends[-1][-1] + ends)
+            self.sums += sums[1:] - sums[:-1]
+            self._batches.append(starts)
 
     def frame(self, parts: Sequence[int]) -> pl.DataFrame:
         """The pairs of some parts."""
         import numpy as np
         import polars as pl
 
-        found = [np.zeros((0, 2), np.uint64)]
-        for before, ends in zip(self._ends, self._ends[1:], strict=False):
-            for part in parts:
-                start, end = (int(before[-1]) if part == 0 else int(ends[part - 1])), int(ends[part])
-                if end > start:
-                    self._file.seek(start * 16)
-                    found.append(np.frombuffer(self._file.read((end - start) * 16), np.uint64).reshape(-1, 2))
-        both = np.concatenate(found)
-        return pl.DataFrame({KEY: both[:, 0], ROW: both[:, 1]})
+        runs = np.split(parts, np.flatnonzero(np.diff(parts) > 1) + 1)  # what lies together is read together
+        found: tuple[list[Hashes], list[Hashes]] = ([np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)])
+        at = 0
+        for starts in self._batches:
+            for run in runs:
+                start, end = int(starts[run[0]]), int(starts[run[-1] + 1])
+                for column, offset in zip(found, (at, at + int(starts[-1])), strict=True):
+                    self._file.seek((offset + start) * 8)
+                    column.append(np.frombuffer(self._file.read((end - start) * 8), np.uint64))
+            at += 2 * int(starts[-1])
+        return pl.DataFrame({KEY: np.concatenate(found[0]), ROW: np.concatenate(found[1])})
 
 
 @contextmanager
