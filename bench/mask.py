@@ -235,13 +235,13 @@ def turns(tasks: dict[str, str], source: Path, folder: Path, count: int) -> dict
     return found
 
 
-def best(runs: list[dict[str, float]]) -> float:
-    return min(each["cpu_s"] for each in runs)
+def typical(runs: list[dict[str, float]]) -> float:
+    return round(statistics.median(each["cpu_s"] for each in runs), 2)
 
 
-def ratio(above: list[dict[str, float]], below: list[dict[str, float]]) -> float:
-    """Median of the ratios of turns."""
-    return round(statistics.median(a["cpu_s"] / b["cpu_s"] for a, b in zip(above, below, strict=True)), 2)
+def ratios(above: list[dict[str, float]], below: list[dict[str, float]]) -> list[float]:
+    """Of each turn."""
+    return [round(a["cpu_s"] / b["cpu_s"], 2) for a, b in zip(above, below, strict=True)]
 
 
 def peers(source: Path, folder: Path, rows: int, python: str) -> dict[str, Any]:
@@ -279,25 +279,28 @@ def benchmark(folder: Path, rows: int, count: int, python: str, spark: bool) -> 
     arrow_mb = memory_size(source, rows)
     here = turns(dict.fromkeys(("rewrite", "mask", "polars_rewrite"), "airflow"), source, folder, count)
     peaks = {rows // 5: run("mask", fifth, folder / "fifth_masked")["peak_mb"], rows: here["mask"][0]["peak_mb"]}
+    of_turns = {each: ratios(here["mask"], here[each]) for each in ("rewrite", "polars_rewrite")}
     result: dict[str, Any] = {
         "rows": rows,
         "columns": 8,
         "masked_columns": 3,
         "source_mb": round(source.stat().st_size / 1e6, 1),
         "arrow_mb": arrow_mb,
-        "mask_ratio": ratio(here["mask"], here["rewrite"]),
-        "mask_ratio_to_polars_rewrite": ratio(here["mask"], here["polars_rewrite"]),
-        "mb_per_core_s": round(arrow_mb / best(here["mask"]), 1),
+        "mask_ratio": statistics.median(of_turns["rewrite"]),
+        "mask_ratio_to_polars_rewrite": statistics.median(of_turns["polars_rewrite"]),
+        "mb_per_core_s": round(arrow_mb / typical(here["mask"]), 1),
         "peak_mb": max(peaks.values()),
         "peak_mb_by_rows": peaks,
-        "cpu_s": {task: best(runs) for task, runs in here.items()},
+        "cpu_s": {task: typical(runs) for task, runs in here.items()},
     }
     if spark:
         there = turns(dict.fromkeys(("spark_rewrite", "spark_mask"), "spark"), source, folder, count)
-        result["spark_mask_ratio"] = ratio(there["spark_mask"], there["spark_rewrite"])
+        of_turns["spark_rewrite"] = ratios(there["spark_mask"], there["spark_rewrite"])
+        result["spark_mask_ratio"] = statistics.median(of_turns["spark_rewrite"])
         result["spark_peak_mb"] = max(each["peak_mb"] for each in there["spark_mask"])
-        result["cpu_s"] |= {task: best(runs) for task, runs in there.items()}
-        result["emr_500gb"] = emr(best(there["spark_mask"]), arrow_mb)
+        result["cpu_s"] |= {task: typical(runs) for task, runs in there.items()}
+        result["emr_500gb"] = emr(typical(there["spark_mask"]), arrow_mb)
+    result["ratios_of_turns"] = of_turns
     return result | {"peers": peers(source, folder, rows, python)}
 
 

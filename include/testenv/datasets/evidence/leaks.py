@@ -97,6 +97,7 @@ class Known:
     seeds: Any = field(repr=False)
     tables: Any = field(repr=False)
     windows: Any
+    lasts: Any = field(repr=False)
     lengths: Any
     of_length: Any
     origins: tuple[str, ...]
@@ -135,7 +136,7 @@ class Known:
         """One pass over the texts, and one over what their runs of base64 hold."""
         from testenv.datasets.evidence import kernel
 
-        search = (self.seeds, self.tables, self.windows, self.lengths, tried)
+        search = (self.seeds, self.tables, self.windows, self.lasts, self.lengths, tried)
         runs = np.zeros(found.size, np.int32)
         kernel.scan(data, offsets, weights, *search, found, origin, runs)
         rows = np.flatnonzero(runs >= kernel.ENCODED)
@@ -165,12 +166,15 @@ class Identifiers:
     """
 
     def __init__(self, allowed: Iterable[str] = (), rules: Rules | None = None) -> None:
+        from testenv.datasets.evidence import kernel
+
         self.rules = rules or Rules()
         self._seeds = np.frombuffer(secrets.token_bytes(32), np.uint64).copy()
         self._origins: dict[str, int] = {}
         self._plain: dict[int, list[Any]] = defaultdict(list)
         self._letters: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
         self._windows, self._lengths = np.zeros(9, np.bool_), Counter[int]()
+        self._lasts = np.zeros(kernel.LASTS, np.uint64)
         self._firsts: list[Any] = []
         self._skipped: Counter[int] = Counter()
         self._listed = self._words(allowed)
@@ -219,6 +223,7 @@ class Identifiers:
             seeds=self._seeds,
             tables=tables,
             windows=self._windows,
+            lasts=self._lasts,
             lengths=np.array(sorted(self._lengths), np.int64),
             of_length=np.array([self._lengths[length] for length in range(kernel.DIGITS + 1)]),
             origins=tuple(self._origins),
@@ -241,7 +246,7 @@ class Identifiers:
         hashes, rows, forms = np.empty(room, np.uint64), np.empty(room, np.int64), np.empty(room, np.int8)
         kinds = np.zeros(len(values), np.uint8)
         rules = (self.rules.shortest, least, turned)
-        size = kernel.collect(data, offsets, self._seeds, self._listed, rules, hashes, rows, kinds, forms)
+        size = kernel.collect(data, offsets, self._seeds, self._listed, rules, self._lasts, hashes, rows, kinds, forms)
         hashes, rows, forms = hashes[:size], rows[:size], forms[:size]
         self._windows[np.unique(forms[forms > 0])] = True
         for length in np.unique(forms[forms < 0]).tolist():
