@@ -1,10 +1,11 @@
 """Diff and fingerprint of large tables beside reladiff and beside a full scan; writes bench/results/diff.json.
 
-Two stores. *Parquet files*: ours read and hashed by Polars; reladiff looks at them through views of DuckDB, by
-both of its algorithms, of which the better counts: joindiff, its own choice here, in every case; hashdiff on equal
-tables, which is the least that it ever costs. *Postgres*: base and head in two databases of one server, as two
-environments are; there reladiff has one algorithm. Turn about in one run; seconds of the processor, those of the
-server included; the speedup is of all cases together, and of each beside it. A full scan is max() of each column, by Polars or the server: every value is touched.
+Two stores. *Parquet files*: ours read and hashed by Polars; reladiff looks at them through views of DuckDB, by both of
+its algorithms, of which the better counts: joindiff, its own choice here, in every case; hashdiff on equal tables,
+which is the least that it ever costs. *Postgres*: base and head in two databases of one server, as two environments
+are; there reladiff has one algorithm. Turn about in one run; seconds of the processor, those of the server included;
+the speedup is of all cases together, and of each beside it. A full scan is max() of each column, by Polars or the
+server: every value is touched.
 """
 
 from __future__ import annotations
