@@ -1,9 +1,9 @@
-"""Compares two tables: first by one hash each, then by buckets of keys, by rows, and at last by values."""
+"""Compares two tables: first by buckets of keys, then by rows, and at last by values."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,13 @@ def diff(base: Table, head: Table, rules: Rules = _NOTHING, examples: int = 10) 
     """
     found, columns = _shape(base, head, rules)
     key, buckets = list(rules.key or columns), None
-    if base.buckets:  # else there is but one pass anyway
-        one, other = base.sums(columns, ()), head.sums(columns, ())
-        found = replace(found, base_rows=one.rows, head_rows=other.rows)
-        if one == other:
+    if base.buckets:
+        one, other = (side.bucket_sums(key, columns) for side in (base, head))
+        found = replace(found, base_rows=_rows(one), head_rows=_rows(other))
+        differ = [each for each in sorted({*one, *other}) if one.get(each) != other.get(each)]
+        if not differ:
             return found
-        buckets = _buckets(base, head, key, columns)
+        buckets = differ if len(differ) <= base.buckets // 2 else None
     comparison = _Comparison(base, head, rules, columns, examples)
     with divided(*(side.hashes(key, columns, buckets) for side in (base, head))) as (left, right):
         if not base.buckets:
@@ -55,11 +56,8 @@ def diff(base: Table, head: Table, rules: Rules = _NOTHING, examples: int = 10) 
     return comparison.finish(found)
 
 
-def _buckets(base: Table, head: Table, key: Sequence[str], columns: Sequence[str]) -> list[int] | None:
-    """Those that differ; None if it is most of them."""
-    one, other = (side.bucket_sums(key, columns) for side in (base, head))
-    differ = [each for each in sorted({*one, *other}) if one.get(each) != other.get(each)]
-    return differ if len(differ) <= base.buckets // 2 else None
+def _rows(buckets: Mapping[int, tuple[int, int]]) -> int:
+    return sum(rows for rows, _ in buckets.values())
 
 
 def _shape(base: Table, head: Table, rules: Rules) -> tuple[Difference, list[str]]:
