@@ -93,12 +93,12 @@ class TestUpAndDown:
     def test_data_and_secrets_outlive_down_and_up(self, own_home: Path) -> None:
         assert local("up", own_home, "--free-ports", "--only", "postgres").returncode == 0
         with psycopg2.connect(read_env(own_home / "stack.env")["TESTENV_LEDGER_URL"].replace("+psycopg2", "")) as first:
-            first.cursor().execute("CREATE TABLE kept AS SELECT 1 AS one")
+            first.cursor().execute("CREATE TABLE outliving AS SELECT 1 AS one")
         local("down", own_home)
         assert local("up", own_home, "--free-ports", "--only", "postgres").returncode == 0
         second = psycopg2.connect(read_env(own_home / "stack.env")["TESTENV_LEDGER_URL"].replace("+psycopg2", ""))
         with second.cursor() as cursor:
-            cursor.execute("SELECT one FROM kept")
+            cursor.execute("SELECT one FROM outliving")
             assert cursor.fetchall() == [(1,)]
         second.close()
 
