@@ -14,7 +14,13 @@ from tests.crash import refresh_worker
 from tests.crash.conftest import Service, Workers, require_transient
 from tests.crash.refresh_worker import RefreshJob, Stage
 from tests.crash.worker import HeldAt
-from tests.integration.testenv.datasets.refresh.conftest import Versions, fill, make, versions  # noqa: F401 - a fixture
+from tests.integration.testenv.datasets.refresh.conftest import (
+    TIERS,
+    Versions,
+    fill,
+    make,
+    versions,  # noqa: F401 - a fixture
+)
 
 from testenv.backends.postgres_server import Server
 from testenv.backends.snowflake import Account
@@ -23,8 +29,9 @@ from testenv.core.spec import LATEST
 from testenv.datasets import golden_postgres, golden_snowflake
 from testenv.datasets.refresh.stages import EVIDENCE, PREPARED, Refresh
 from testenv.datasets.store import DatasetStore
+from testenv.datasets.subset import load_tiers
 
-LOADS = tuple(Stage("load", tier) for tier in ("ci", "sandbox", "full"))
+LOADS = tuple(Stage("load", tier) for tier in TIERS)
 
 
 @dataclass(frozen=True)
@@ -37,15 +44,15 @@ class Eye:
     def look(self, version: str) -> None:
         """Whatever is published, and whoever has a manifest, is whole in every system."""
         store = DatasetStore(self.config)
-        named = [f"{version}-{tier}" for tier in ("ci", "sandbox", "full")]
+        named = [f"{version}-{tier}" for tier in TIERS]
         there = [name for name in named if store.find(name)]
         assert store.current() != version or there == named
         self.look_at(store.resolve(LATEST))
         for name in there:
             self.look_at(name)
         if Refresh.from_environ(self.config).evidence(version):
-            for name in named:
-                objects = self.versions.objects(name)
+            for tier in load_tiers().fractions:
+                objects = self.versions.objects(f"{version}-{tier}")
                 assert objects.keys() > {PREPARED, "postgres/customers.parquet", "snowflake/RAW.CUSTOMERS.parquet"}
 
     def look_at(self, name: str) -> None:
@@ -70,7 +77,7 @@ def refreshers(workers: Workers) -> Workers:
 def made(eye: Eye, refreshers: Workers) -> Iterator[tuple[str, list[str]]]:
     """A version that was made by one worker after another, each killed at a boundary of its own; and the boundaries."""
     version = eye.versions.new()
-    job = RefreshJob(version, (Stage("prepare"), *LOADS, Stage("publish")))
+    job = RefreshJob(version, (Stage("prepare"), Stage("synthesize"), *LOADS, Stage("publish")))
     yield version, refreshers.walk(job, lambda: eye.look(version))
 
 
@@ -139,5 +146,6 @@ def test_each_service_killed_in_the_middle_of_a_stage_is_waited_for(
         assert refreshers.try_as_airflow_does(job)[-1].error is None
         doomed.wait()
         eye.look(version)
-    refreshers.finish(RefreshJob(version, (Stage("publish"),)))
+    rest = (Stage("synthesize"), *(Stage("load", tier) for tier in load_tiers().generated), Stage("publish"))
+    refreshers.finish(RefreshJob(version, rest))
     eye.look(version)

@@ -122,8 +122,8 @@ def connect(config: Config) -> Engine:
 
 
 class _TwoTopics(DatasetStore):
-    def get(self, version: str) -> Dataset:
-        dataset = super().get(version)
+    def get(self, version: str, tapes: str = "") -> Dataset:
+        dataset = super().get(version, tapes)
         return dataset.model_copy(update={"topics": tuple(topic for topic in dataset.topics if topic.name in TOPICS)})
 
 

@@ -28,11 +28,12 @@ from testenv.datasets.observe import reader
 from testenv.datasets.refresh.snapshot import Snapshot
 from testenv.datasets.refresh.stages import Refresh
 from testenv.datasets.store import MANIFEST, POINTER, DatasetStore
+from testenv.datasets.subset import load_tiers
 from testenv.datasets.tapes import clients
 from testenv.production import Production
 
 SCALE = "0.02"
-TIERS = ("ci", "sandbox", "full")
+TIERS = load_tiers().names
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def made(refresh: Refresh, versions: Versions) -> Made:
     refresh.check()
     evidence = refresh.prepare(version)
     assert evidence.reasons == ()
+    refresh.synthesize(version)
     for tier in TIERS:
         refresh.load(version, tier)
     refresh.publish(version)
