@@ -116,7 +116,8 @@ class Refresh:
             maskery = Maskery(snapshot, policy, key, selection, canaries, self.production.kafka, home)
             pairs = {id_: maskery.store(contract) for id_, contract in self.contracts.items()}
             generated = synthetic.synthesis(self.contracts, tiers).generated
-            profile = synthetic.profiled(snapshot, selection, generated).to_json().encode()
+            found, told = synthetic.profiled(snapshot, selection, generated)
+            profile = found.to_json().encode()
             about = About(
                 snapshot=snapshot.taken_at,
                 made_at=datetime.now(UTC),
@@ -125,6 +126,8 @@ class Refresh:
                 profile_digest=hashlib.sha256(profile).hexdigest(),
             )
             evidence = judge(version, pairs, self.contracts, about, canaries, written())
+            if told and evidence.is_private:  # else the evidence has the reasons, and the profile stays here
+                raise Failed("the profile is not written, as it tells too much: " + "; ".join(told))
             topics, schemas = [topic.model_dump() for topic in maskery.topics()], maskery.schemas()
             for tier in maskery.tiers if evidence.is_private else ():
                 folder = home / tier
@@ -132,7 +135,8 @@ class Refresh:
                 files = _files(folder)
                 (folder / PREPARED).write_text(json.dumps({"topics": topics, "files": files}), encoding="utf-8")
                 self._upload(folder, golden_prefix(f"{version}-{tier}"))
-        self._put(golden_prefix(version) + PROFILE, profile)
+        if evidence.is_private:
+            self._put(golden_prefix(version) + PROFILE, profile)
         self._put(golden_prefix(version) + REPORT, render(evidence).encode())
         self._put(golden_prefix(version) + EVIDENCE, sign(evidence, signing_key(self.config)))
         return evidence
