@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from testenv.core.contract import Contract, Contracts, Store
-from testenv.core.errors import Failed
 from testenv.datasets.mask.parquet import read_parquet, write_parquet
 from testenv.datasets.subset import Tiers, plan
 from testenv.datasets.synthesize import documents
