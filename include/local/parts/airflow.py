@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from local import envfile
 from local.errors import StackError
 from local.home import venv_bin
 from local.parts import postgres
 from local.parts.airflow_database import ADMIN
-from local.parts.airflow_settings import airflow_environ, airflow_url
+from local.parts.airflow_settings import DAGS, airflow_environ, airflow_url
 from local.parts.base import Part
 from local.parts.pgbouncer import airflow_url as database_url
 
@@ -55,28 +55,39 @@ class _Job(_Airflow):
         return [str(venv_bin("airflow")), "-m", "airflow", self.name, "--skip-serve-logs"]
 
     def probe(self, started: int) -> None:
+        alive = self.query(
+            """
+            SELECT 1 FROM job WHERE job_type = %s AND state = 'running' AND start_date >= to_timestamp(%s)
+            AND latest_heartbeat > now() - %s * interval '1 second'
+            """,
+            self.job_type,
+            started,
+            HEARTBEAT_SECONDS,
+        )
+        if not alive:
+            raise StackError(f"no heartbeat of the {self.name} in the last {HEARTBEAT_SECONDS} s")
+
+    def query(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of Airflow's own database."""
         database = self.site.settings.names["airflow_database"]
         connection = postgres.connect(self.site, database, database)
         try:
-            alive = postgres.query(
-                connection,
-                """
-                SELECT 1 FROM job WHERE job_type = %s AND state = 'running' AND start_date >= to_timestamp(%s)
-                AND latest_heartbeat > now() - %s * interval '1 second'
-                """,
-                self.job_type,
-                started,
-                HEARTBEAT_SECONDS,
-            )
+            return postgres.query(connection, statement, *values)
         finally:
             connection.close()
-        if not alive:
-            raise StackError(f"no heartbeat of the {self.name} in the last {HEARTBEAT_SECONDS} s")
 
 
 class Scheduler(_Job):
     name = "scheduler"
     job_type = "SchedulerJob"
+
+    def probe(self, started: int) -> None:
+        super().probe(started)
+        known = {file for (file,) in self.query("SELECT fileloc FROM dag WHERE is_active")}
+        # A file that cannot be read is Airflow's to show, and keeps nobody from using the others.
+        known |= {file for (file,) in self.query("SELECT filename FROM import_error")}
+        if unread := {str(file) for file in DAGS.glob("*.py")} - known:
+            raise StackError(f"the scheduler has not yet read {', '.join(sorted(unread))}")
 
 
 class Triggerer(_Job):

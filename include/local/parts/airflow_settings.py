@@ -6,6 +6,8 @@ from local.home import INCLUDE, REPO, venv_bin
 from local.ports import LOOPBACK
 from local.site import Site
 
+DAGS = REPO / "dags"
+
 
 def airflow_environ(site: Site, database_url: str) -> dict[str, str]:
     """What any process of the management Airflow needs, to work on the database at DATABASE_URL."""
@@ -14,7 +16,7 @@ def airflow_environ(site: Site, database_url: str) -> dict[str, str]:
     return {
         **tuned,
         "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(REPO / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(REPO / "plugins"),
         "AIRFLOW__CORE__FERNET_KEY": site.secrets.fernet_key("airflow_fernet"),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url,

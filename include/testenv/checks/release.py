@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from testenv.core.contract import Contracts
+from testenv.checks.diff.table import Table
+from testenv.checks.trial.record import Record
+from testenv.core.contract import Contracts, Store
 from testenv.core.pipelines import Pipelines
 from testenv.datasets.avro import Registry
 
@@ -45,7 +47,7 @@ class History(Protocol):
 
 
 class Environment(Protocol):
-    """An environment in which one side's pipelines have run. Checks read it; `emulated` names the stand-ins in it."""
+    """What one side's pipelines left in an environment. Checks read it; `emulated` names the stand-ins in it."""
 
     env_id: str
     emulated: tuple[str, ...]
@@ -71,6 +73,20 @@ class Tree:
     environment: Environment | None = None
 
 
+class Trial(Protocol):
+    """What was run for the release, and every state that was recorded meanwhile. Checks read it, and run nothing."""
+
+    record: Record
+
+    def table(self, moment: str, store: Store, name: str) -> Table:
+        """An output as it was at a moment, to be compared. Raises `NotFound` where it was not there."""
+        ...
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query in the environment's Snowflake, as the environment: it sees what its pipelines may see."""
+        ...
+
+
 class NoHistory:
     """Of a plain folder."""
 
@@ -81,10 +97,14 @@ class NoHistory:
 
 @dataclass(frozen=True)
 class Release:
-    """A change from `base` to `head`. `pipelines` are those that it affects; `registry` has production's schemas."""
+    """A change from `base` to `head`. `pipelines` are those that it affects; `registry` has production's schemas.
+
+    `trial` is None where nothing was run.
+    """
 
     base: Tree
     head: Tree
     pipelines: Pipelines = field(default_factory=dict)
     registry: Registry = field(default_factory=Registry)
     history: History = NoHistory()
+    trial: Trial | None = None

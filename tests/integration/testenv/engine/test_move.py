@@ -38,7 +38,10 @@ class Datasets:
     def resolve(self, version: str, tier: str = "") -> str:
         return self.latest if version == "latest" else version
 
-    def get(self, version: str) -> Dataset:
+    def resolve_tapes(self, name: str | None) -> str:
+        return name or ""
+
+    def get(self, version: str, tapes: str = "") -> Dataset:
         return self.known[version]
 
 
