@@ -100,8 +100,16 @@ format: .venv/.airflow.installed ## let ruff mend what it can
 	@.venv/airflow/bin/ruff check --fix
 	.venv/airflow/bin/ruff format
 
-test: install .venv/.dbt-tests.installed ## all tests, on a stack of their own; writes junit.xml
-	@$(PYTHON) -m pytest --junitxml=junit.xml $(wildcard tests/unit tests/integration tests/isolation tests/e2e tests/crash)
+# Two processes with a stack each, as one alone leaves half of two cores idle.
+test: install .venv/.dbt-tests.installed ## all tests, on stacks of their own; writes junit-*.xml
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line test-parts test-whole
+
+.PHONY: test-parts test-whole
+test-parts:
+	@$(PYTHON) -m pytest --junitxml=junit-parts.xml tests/unit tests/integration tests/isolation
+
+test-whole:
+	@$(PYTHON) -m pytest --junitxml=junit-whole.xml tests/e2e tests/crash
 
 test-unit: .venv/.airflow.installed ## the tests that need no service
 	@$(PYTHON) -m pytest tests/unit

@@ -14,10 +14,11 @@ from testenv.core.upkeep import Leases
 
 @dataclass
 class Life:
-    """One life of an environment: who works on it last gave a sign of life at `alive`."""
+    """One life of an environment, on `dataset`: who works on it last gave a sign of life at `alive`."""
 
     requested: datetime
     alive: datetime
+    dataset: str
     state: State = State.REQUESTED
     expires: datetime | None = None
 
@@ -38,21 +39,28 @@ class Model:
     def living(self) -> list[str]:
         return sorted(env_id for env_id, life in self.lives.items() if life.state not in ENDED)
 
-    def happened(self, env_id: str, boundaries: Iterable[str]) -> None:
-        """A worker passed `boundaries`: what is written is written, whether or not it lived to know."""
-        for boundary in boundaries:
-            self._happened(env_id, boundary)
+    def happened(self, env_id: str, boundaries: Iterable[str], dataset: str) -> None:
+        """A worker passed `boundaries`: what is written is written, whether or not it lived to know.
 
-    def _happened(self, env_id: str, boundary: str) -> None:
+        `dataset` is the version that it makes the environment of, or moves it to.
+        """
+        for boundary in boundaries:
+            self._happened(env_id, boundary, dataset)
+
+    def _happened(self, env_id: str, boundary: str, dataset: str) -> None:
         task, what = boundary.split(": ", 1)
         if (task, what) == ("admit", "request") and self.state(env_id) in (None, *ENDED):
-            self.lives[env_id] = Life(self.now, self.now)
+            self.lives[env_id] = Life(self.now, self.now, dataset)
         life = self.lives[env_id]
         life.alive = self.now
         match task, what:
             case "admit", "admit" if life.state is State.REQUESTED:
                 life.state = State.PROVISIONING
                 life.expires = self.kind.expires(self.now, None)
+            case "begin", "begin_move":
+                life.state = State.MOVING
+            case "begin", "plan_move":
+                life.dataset = dataset
             case "ready", "move":
                 life.state = State.READY
             case "drain", "move":
@@ -80,9 +88,12 @@ class Model:
         if life.state in USABLE and life.expires and life.expires <= self.now:
             return Why.EXPIRED
         if life.state in WORKING and silent >= self.leases.working:
-            return Why.STUCK
+            return Why.CUT if life.state is State.MOVING else Why.STUCK
         return Why.LAPSED if life.state in WAITING and silent >= self.leases.waiting else None
 
     def reaped(self, env_id: str) -> None:
         life = self.lives[env_id]
-        life.state = State.REFUSED if life.state in WAITING else State.DESTROYED
+        if life.state is State.MOVING:
+            life.state, life.alive = State.QUARANTINED, self.now
+        else:
+            life.state = State.REFUSED if life.state in WAITING else State.DESTROYED

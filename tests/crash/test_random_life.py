@@ -1,5 +1,6 @@
 """Random lives of environments, against a model: whatever is killed, the ledger and the systems agree in the end."""
 
+# ruff: noqa: F811 - fixtures that are imported are used by name
 from __future__ import annotations
 
 import os
@@ -25,16 +26,19 @@ from tests.conftest import RunningStack
 from tests.crash.conftest import End, Service, Workers, left_of
 from tests.crash.model import Model
 from tests.crash.use import leave_things
-from tests.crash.worker import DESTROY, PROVISION, AtNumber, Job, Never, Task
+from tests.crash.worker import DESTROY, MOVE, PROVISION, AtNumber, Job, Never, Task
+from tests.integration.testenv.moves.conftest import Versions, versions  # noqa: F401 - a fixture
 
+from local.supervision import wait_until
 from testenv.backends.aws import client
 from testenv.backends.registry import connect_reaper
 from testenv.config import Config
 from testenv.core.errors import Conflict
-from testenv.core.lifecycle import ENDED, State
+from testenv.core.lifecycle import ENDED, USABLE, State
 from testenv.core.naming import EnvId, Names
 from testenv.core.reap import Why
 from testenv.core.upkeep import load_upkeep
+from testenv.moves import Mover
 
 SEQUENCES = int(os.environ.get("TESTENV_CRASH_SEQUENCES", "2"))
 STEPS = int(os.environ.get("TESTENV_CRASH_STEPS", "30"))
@@ -65,6 +69,7 @@ class World:
     config: Config
     workers: Workers
     service: Callable[[str], Service]
+    versions: Versions
 
 
 class Lives(RuleBasedStateMachine):
@@ -89,6 +94,17 @@ class Lives(RuleBasedStateMachine):
     @initialize()
     def one_is_there(self) -> None:
         self._work(self.ids[0], PROVISION, None, None, refused="")
+
+    @rule(number=numbers, dies=deaths, kills=kills)
+    def move(self, number: int, dies: int | None, kills: Killing) -> None:
+        """Move an environment to the other dataset version, or go on where its mover died or was cut off."""
+        env_id = self.ids[number]
+        state = self.model.state(env_id)
+        refused = "NotFound" if state is None else "" if state in (State.MOVING, *USABLE) else "Conflict"
+        if not refused:
+            mover = Mover(self.engine)
+            wait_until(lambda: not mover.at_work(EnvId(env_id)), 120, f"{env_id} does not come to rest", pause=0.3)
+        self._work(env_id, MOVE, dies, kills, refused=refused, to=self._other(env_id))
 
     @rule(number=numbers, dies=deaths, kills=kills)
     def provision(self, number: int, dies: int | None, kills: Killing) -> None:
@@ -161,6 +177,8 @@ class Lives(RuleBasedStateMachine):
         told = {str(life.env_id): life for life in reversed(self.engine.ledger.environments())}
         for env_id in self.ids:
             assert (told[env_id].state if env_id in told else None) == self.model.state(env_id), env_id
+            if env_id in told:
+                assert told[env_id].spec.dataset == self.model.lives[env_id].dataset
             if env_id in told and told[env_id].state not in ENDED and self.model.lives[env_id].expires:
                 assert told[env_id].expires_at == self.model.lives[env_id].expires
 
@@ -181,13 +199,24 @@ class Lives(RuleBasedStateMachine):
     def _ready(self) -> list[str]:
         return [env_id for env_id in self.ids if self.model.state(env_id) is State.READY]
 
-    def _work(self, env_id: str, tasks: tuple[Task, ...], dies: int | None, kills: Killing, refused: str) -> None:
+    def _other(self, env_id: str) -> str:
+        """The dataset version to move to: where a move was begun, that of the move."""
+        versions, life = self.world.versions, self.model.lives.get(env_id)
+        if life and life.state is not State.READY:
+            return life.dataset
+        return versions.second if life and life.dataset == versions.first else versions.first
+
+    def _work(
+        self, env_id: str, tasks: tuple[Task, ...], dies: int | None, kills: Killing, refused: str, to: str = ""
+    ) -> None:
         """Let a worker do `tasks` until it dies at its boundary number `dies`, a service being killed beside it.
 
         What may be tried again is, as Airflow does. `refused` is the class of the error that must come, if one must.
+        `to` is the dataset version that it is about; the first if none is named.
         """
-        conf = {"name": env_id.removeprefix("sbx-"), "kind": "sandbox", "owner": "a test"}
-        job = Job(env_id, conf, tasks, AtNumber(dies) if dies else Never(), self.model.now)
+        dataset = to or self.world.versions.first
+        conf = {"name": env_id.removeprefix("sbx-"), "kind": "sandbox", "owner": "a test", "dataset": dataset}
+        job = Job(env_id, conf, tasks, AtNumber(dies) if dies else Never(), self.model.now, version=dataset)
         if kills:
             service = self.world.service(kills[0])
             killer = threading.Timer(kills[1], service.kill)
@@ -197,7 +226,7 @@ class Lives(RuleBasedStateMachine):
             killer.join()
             service.wait()
         for end in ends:
-            self.model.happened(env_id, end.passed)
+            self.model.happened(env_id, end.passed, dataset)
         kind, words = ends[-1].error or ("", "")
         doing = f"{env_id}: {', '.join(map(str, tasks))}, {kills or 'nothing'} killed"
         print(f"{doing}: {len(ends)} workers, {told(ends[-1])}")
@@ -211,12 +240,12 @@ def told(end: End) -> str:
 
 @pytest.mark.timeout(900)
 def test_whatever_happens_to_environments_nothing_leaks_and_the_ledger_knows_it(
-    stack: RunningStack, config: Config, workers: Workers, service: Callable[[str], Service]
+    stack: RunningStack, config: Config, workers: Workers, service: Callable[[str], Service], versions: Versions
 ) -> None:
     print(f"TESTENV_CRASH_SEED={SEED}")
 
     class Seeded(Lives):
-        world = World(stack, config, workers, service)
+        world = World(stack, config, workers, service, versions)
 
     run = settings(
         max_examples=SEQUENCES + 1,  # the first that hypothesis tries is the empty one

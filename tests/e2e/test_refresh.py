@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -39,7 +40,8 @@ from testenv.production import Production
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor as Cursor
 
-REFRESH_SECONDS = 240
+REFRESH_SECONDS = 900
+"""After which it counts as hanging."""
 
 IDENTIFIERS = "SELECT email FROM customers UNION SELECT iban FROM accounts UNION SELECT pan FROM cards"
 
@@ -58,7 +60,19 @@ def published_as_before(config: Config) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def version(client: Client, stack: RunningStack) -> str:
+def follower(client: Client) -> Iterator[str]:
+    """A sandbox that follows new versions; its owner has changed its branches, and keeps them."""
+    env_id = client.up("--name", f"e{secrets.token_hex(4)}", "--follow")["id"]
+    login = client("connect", env_id, "--json").json["postgres"]
+    with closing(psycopg2.connect(**login)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE branches SET city = 'kept'")
+    assert client("keep", env_id, "postgres:branches").code == 0
+    yield env_id
+    client("down", env_id)
+
+
+@pytest.fixture(scope="module")
+def version(client: Client, stack: RunningStack, follower: str) -> str:
     """What a refresh from a small production has published."""
     command = [sys.executable, "-m", "estate.production", "fill", "--scale", "0.2", "--home", str(stack.home)]
     environ = {**os.environ, **stack.env, "PYTHONPATH": str(REPO / "include")}
@@ -80,6 +94,19 @@ def test_every_tier_of_the_version_is_published_and_each_of_production_is_larger
     rows = [tier["rows"] for tier in tiers]
     assert 0 < rows[0] < rows[1] < rows[2]
     assert "Rows of nobody" in client("datasets", "show", f"{version}-synthetic", "--json").json["manifest"]["about"]
+
+
+def test_who_follows_stands_on_it_when_the_run_has_ended_with_what_its_owner_keeps(
+    client: Client, version: str, follower: str
+) -> None:
+    shown = client("show", follower, "--json").json
+    assert (shown["state"], shown["dataset"], shown["kept"]) == ("ready", f"{version}-sandbox", ["postgres:branches"])
+    login = client("connect", follower, "--json").json["postgres"]
+    with closing(psycopg2.connect(**login)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT (SELECT array_agg(DISTINCT city) FROM branches), (SELECT count(*) FROM customers)")
+        [(cities, customers)] = cursor.fetchall()
+    assert cities == ["kept"]
+    assert customers > len(read_seed(REPO).tables("postgres")["customers"].splitlines()) - 1
 
 
 def test_an_environment_stands_on_its_kind_s_tier_and_its_pipelines_run(

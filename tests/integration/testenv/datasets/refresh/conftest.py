@@ -69,9 +69,13 @@ class Versions:
 
 @dataclass(frozen=True)
 class Made:
-    """A version that was made from beginning to end, and production's fingerprints before and after."""
+    """A version that was made from beginning to end, and production's fingerprints before and after.
+
+    `pointed_to`: the published version, once it was published. Other tests stand on the seed, so it is no more.
+    """
 
     version: str
+    pointed_to: str | None
     evidence: Evidence
     before: dict[str, str]
     after: dict[str, str]
@@ -94,11 +98,8 @@ def fill(stack: RunningStack, scale: str = SCALE) -> None:
 
 @pytest.fixture(scope="session")
 def versions(config: Config) -> Iterator[Versions]:
-    """What stands published stays so for the other tests."""
-    before = DatasetStore(config).current()
     made = Versions(config)
     yield made
-    client("s3", config).put_object(Bucket=config.bucket, Key=POINTER, Body=str(before).encode())
     made.forget()
 
 
@@ -112,8 +113,12 @@ def made(refresh: Refresh, versions: Versions) -> Made:
     refresh.synthesize(version)
     for tier in TIERS:
         refresh.load(version, tier)
+    store = DatasetStore(refresh.config)
+    seed = store.current()
     refresh.publish(version)
-    return Made(version, evidence, before, fingerprints(refresh))
+    published = store.current()
+    put(refresh.config, POINTER, str(seed).encode())
+    return Made(version, published, evidence, before, fingerprints(refresh))
 
 
 @pytest.fixture(scope="session")

@@ -62,7 +62,7 @@ def renamed_field(stack: RunningStack) -> Iterator[None]:
 def test_drift_stops_it_before_a_row_is_read_and_names_all_of_it(
     stack: RunningStack, refresh: Refresh, versions: Versions, made: Made
 ) -> None:
-    version = versions.new()
+    version, before = versions.new(), DatasetStore(refresh.config).current()
     with renamed_field(stack):
         try:
             for change in DRIFT:
@@ -85,7 +85,7 @@ def test_drift_stops_it_before_a_row_is_read_and_names_all_of_it(
     }
     assert all(remedy for remedy in told.values())
     assert all(versions.objects(name) == {} for name in (version, f"{version}-ci", f"{version}-full"))
-    assert DatasetStore(refresh.config).current() == made.version
+    assert DatasetStore(refresh.config).current() == before
 
 
 PAN, MAIL = "4539 1488 0343 6467", "someone.real@gmail.com"
@@ -134,16 +134,21 @@ def test_of_what_is_refused_evidence_and_report_are_kept_and_nobody_stands_on_it
     refresh: Refresh, versions: Versions, made: Made, refused: tuple[str, Evidence]
 ) -> None:
     version, evidence = refused
+    store = DatasetStore(refresh.config)
+    before = store.current()
     assert not evidence.verdict
     with pytest.raises(Failed, match=r"is not published: .*headers\.source"):
         refresh.publish(version)
     with pytest.raises(Failed, match="is not published"):
         refresh.load(version, "ci")
-    store = DatasetStore(refresh.config)
-    assert (store.current(), store.find(f"{version}-ci")) == (made.version, None)
+    assert (store.current(), store.find(f"{version}-ci")) == (before, None)
     assert versions.objects(version).keys() == {EVIDENCE, REPORT}
     assert versions.objects(f"{version}-full") == {}, "not a row of what holds a person leaves the boundary"
     assert refresh.prepare(version) == evidence, "a run that is tried again does not try its luck"
+
+
+def test_the_pointer_is_moved_to_the_version(made: Made) -> None:
+    assert made.pointed_to == made.version
 
 
 def test_a_version_that_nobody_judged_is_neither_loaded_nor_published(refresh: Refresh, versions: Versions) -> None:
