@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-mask bench-synth bench-diff lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-refresh bench-mask bench-synth bench-diff lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -121,6 +121,11 @@ bench-provision: up ## seconds from REST call to READY; writes bench/results/pro
 	@set -a
 	source "$(STACK_HOME)/stack.env"
 	PYTHONPATH=include:plugins $(PYTHON) bench/provision.py
+
+bench-refresh: production ## seconds of a nightly refresh, and of seeding from it; writes bench/results/refresh.json
+	@set -a
+	source "$(STACK_HOME)/stack.env"
+	PYTHONPATH=include:plugins $(PYTHON) bench/refresh.py
 
 bench-mask: install .venv/.bench.installed ## what masking and the leak scan cost beside a rewrite; writes bench/results/mask.json
 	@PYTHONPATH=include $(PYTHON) bench/mask.py

@@ -89,7 +89,7 @@ def provision(plane: ControlPlane, requests: Sequence[dict[str, Any]]) -> tuple[
             failed.update(name for name in wanted if states.get(name) in ("quarantined", "refused", "destroying"))
             return all(states.get(name) == "ready" for name in wanted - failed)
 
-        _wait(settled, f"{len(requests)} environments are ready")
+        wait(settled, f"{len(requests)} environments are ready")
     return taken, sorted(failed)
 
 
@@ -99,7 +99,7 @@ def destroy(plane: ControlPlane, requests: Sequence[dict[str, Any]]) -> Timing:
         with ThreadPoolExecutor(min(8, len(requests))) as pool:
             list(pool.map(lambda request: plane.trigger("destroy_env", {"environment": env_id(request)}), requests))
         names = {env_id(request) for request in requests}
-        _wait(lambda: not names & _states(plane).keys(), f"{len(requests)} environments are gone")
+        wait(lambda: not names & _states(plane).keys(), f"{len(requests)} environments are gone")
     return taken
 
 
@@ -115,7 +115,7 @@ def run_everywhere(plane: ControlPlane, requests: Sequence[dict[str, Any]]) -> t
             newest = {run["dag_run_id"]: run["state"] for run in plane.runs("run_pipeline")}
             return all(newest.get(run) in ("success", "failed") for run in runs)
 
-        _wait(ended, f"{PIPELINE} has ended in {len(requests)} environments")
+        wait(ended, f"{PIPELINE} has ended in {len(requests)} environments")
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda request: contents(plane.connect(env_id(request))), requests))
     return taken, sum(other["raw"] != found[0]["raw"] or other["marts"] != found[0]["marts"] for other in found)
@@ -141,7 +141,7 @@ def _states(plane: ControlPlane) -> dict[str, str]:
     return {environment["id"]: environment["state"] for environment in plane.environments(ended=False)}
 
 
-def _wait(done: Callable[[], bool], what: str) -> None:
+def wait(done: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while not done():  # each question costs the web server CPU that the run could use
         if time.monotonic() > deadline:
