@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from airflow.models import DAG
 from airflow.models.param import Param
-from airflow.utils.task_group import TaskGroup
-from airflow.utils.trigger_rule import TriggerRule
 
-from testenv_airflow.dbt import PRODUCER, build_group
-from testenv_airflow.defaults import INVENTORY, PARTS, TASKS, environment_param
+from testenv_airflow.defaults import INVENTORY, TASKS, environment_param
+from testenv_airflow.making import BUILD, make
 from testenv_airflow.operators.move import BeginMoveOperator, ServeAgainOperator
-from testenv_airflow.operators.provision import (
-    MOVE_OUTCOMES,
-    AbandonOperator,
-    EnsureOperator,
-    ReadyOperator,
-    VerifyOperator,
-)
+from testenv_airflow.operators.provision import MOVE_OUTCOMES, AbandonOperator, ReadyOperator
 from testenv_airflow.sensors.environment import IdleSensor
 
 DOC = """
@@ -64,29 +55,12 @@ with DAG(
         task_id="begin",
         task_display_name="begin: plan what differs",
         dataset="{{ params.dataset }}",
-        build="build",
+        build=BUILD,
         pool=INVENTORY,
     )
 
-    with TaskGroup("replace", tooltip="Make what is not kept be the version's, one task per vendor") as replace:
-        parts = {
-            name: EnsureOperator(task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool)
-            for name, part in PARTS.items()
-        }
+    making = make("replace", "Make what is not kept be the version's, one task per vendor", ENVIRONMENT)
 
-    build = build_group(
-        "build",
-        checkout=Path(__file__).parents[1],
-        environment=ENVIRONMENT,
-        tooltip="Build the dbt models that the environment's code changes",
-    )
-
-    verify = VerifyOperator(
-        task_id="verify",
-        task_display_name="verify: log in everywhere and count",
-        pool=INVENTORY,
-        trigger_rule=TriggerRule.NONE_FAILED,  # `build` is skipped where the dataset brings the models along
-    )
     ready = ReadyOperator(task_id="ready", task_display_name="ready: hand it back")
     serve = ServeAgainOperator(
         task_id="serve",
@@ -101,8 +75,6 @@ with DAG(
         execution_timeout=timedelta(minutes=10),
     ).as_teardown()
 
-    wait >> begin >> replace
-    parts["snowflake"] >> build
-    building = build.children[f"build.{PRODUCER}"]  # the models' tasks only watch it
-    [replace, building] >> verify >> ready >> serve
-    [wait, begin, replace, building, verify, ready, serve] >> abandon
+    wait >> begin >> making.parts
+    making.verify >> ready >> serve
+    [wait, begin, making.parts, making.building, making.verify, ready, serve] >> abandon

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from airflow.models import DAG
 from airflow.models.param import Param
-from airflow.utils.task_group import TaskGroup
-from airflow.utils.trigger_rule import TriggerRule
 
 from testenv.core.kinds import load_kinds
 from testenv.datasets.subset import load_tiers
-from testenv_airflow.dbt import PRODUCER, build_group
-from testenv_airflow.defaults import INVENTORY, PARTS, TASKS
-from testenv_airflow.operators.provision import (
-    AbandonOperator,
-    AdmitOperator,
-    EnsureOperator,
-    ReadyOperator,
-    VerifyOperator,
-)
+from testenv_airflow.defaults import TASKS
+from testenv_airflow.making import BUILD, make
+from testenv_airflow.operators.provision import AbandonOperator, AdmitOperator, ReadyOperator
 
 DOC = """
 ### Provision a test environment
@@ -137,28 +128,11 @@ with DAG(
     render_template_as_native_obj=False,
 ):
     admit = AdmitOperator(
-        task_id="admit", task_display_name="admit: check the request, wait for a place", environment="", build="build"
+        task_id="admit", task_display_name="admit: check the request, wait for a place", environment="", build=BUILD
     )
 
-    with TaskGroup("create", tooltip="Make and seed the parts of the environment, one task per vendor") as create:
-        parts = {
-            name: EnsureOperator(task_id=name, task_display_name=part.title, systems=part.systems, pool=part.pool)
-            for name, part in PARTS.items()
-        }
+    making = make("create", "Make and seed the parts of the environment, one task per vendor", ENVIRONMENT)
 
-    build = build_group(
-        "build",
-        checkout=Path(__file__).parents[1],
-        environment=ENVIRONMENT,
-        tooltip="Build the dbt models in the environment's own database",
-    )
-
-    verify = VerifyOperator(
-        task_id="verify",
-        task_display_name="verify: log in everywhere and count",
-        pool=INVENTORY,
-        trigger_rule=TriggerRule.NONE_FAILED,  # `build` is skipped where the dataset brings the models along
-    )
     ready = ReadyOperator(task_id="ready", task_display_name="ready: hand it over")
     abandon = AbandonOperator(
         task_id="abandon",
@@ -167,8 +141,6 @@ with DAG(
         execution_timeout=timedelta(minutes=10),
     ).as_teardown()
 
-    admit >> create
-    parts["snowflake"] >> build  # dbt needs nothing else, so it runs beside the rest
-    building = build.children[f"build.{PRODUCER}"]  # the models' tasks only watch it
-    [create, building] >> verify >> ready
-    [admit, create, building, verify, ready] >> abandon
+    admit >> making.parts
+    making.verify >> ready
+    [admit, making.parts, making.building, making.verify, ready] >> abandon

@@ -26,7 +26,6 @@ _BATCH_ROWS = 1 << 17
 class FrameTable(ABC):
     """Rows that Polars hashes. Nothing is pushed down, as there is nobody to push to: one pass tells all."""
 
-    buckets = 0
     most_keys = 1 << 20
 
     @abstractmethod
@@ -61,9 +60,6 @@ class FrameTable(ABC):
             for name, label in apart.items():
                 by_column[name] += found[label]
         return Sums(rows, total % WHOLE, {name: value % WHOLE for name, value in by_column.items()})
-
-    def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
-        raise NotImplementedError("frames are read in one pass, without buckets")
 
     def hashes(self, key: Sequence[str], columns: Sequence[str], buckets: Sequence[int] | None) -> Iterator[Pairs]:
         for frame in self._frames(columns):

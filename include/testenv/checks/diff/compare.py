@@ -12,7 +12,7 @@ from testenv.checks.diff.fingerprint import Fingerprint
 from testenv.checks.diff.pairs import COUNT, Unequal, divided, unequal
 from testenv.checks.diff.result import Difference, Example, Kind
 from testenv.checks.diff.rules import Rules
-from testenv.checks.diff.table import KEY, Table
+from testenv.checks.diff.table import KEY, Divided, Table
 from testenv.core.errors import Failed, Invalid
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def diff(base: Table, head: Table, rules: Rules = _NOTHING, examples: int = 10) 
     """
     found, columns = _shape(base, head, rules)
     key, buckets = list(rules.key or columns), None
-    if base.buckets:
+    if is_divided := isinstance(base, Divided) and isinstance(head, Divided):
         one, other = (side.bucket_sums(key, columns) for side in (base, head))
         found = replace(found, base_rows=_rows(one), head_rows=_rows(other))
         differ = [each for each in sorted({*one, *other}) if one.get(each) != other.get(each)]
@@ -49,7 +49,7 @@ def diff(base: Table, head: Table, rules: Rules = _NOTHING, examples: int = 10) 
         buckets = differ if len(differ) <= base.buckets // 2 else None
     comparison = _Comparison(base, head, rules, columns, examples)
     with divided(*(side.hashes(key, columns, buckets) for side in (base, head))) as (left, right):
-        if not base.buckets:
+        if not is_divided:
             found = replace(found, base_rows=int(left.rows.sum()), head_rows=int(right.rows.sum()))
         for part in unequal(left, right):
             comparison.add(part)

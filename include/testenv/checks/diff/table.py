@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,24 +42,29 @@ class Table(Protocol):
         """Column → its type, in the table's order."""
 
     @property
-    def buckets(self) -> int:
-        """Into how many parts to divide the rows by key, to find those that differ; 0 if one pass is all there is."""
-
-    @property
     def most_keys(self) -> int:
         """How many keys `rows` may be asked for at once."""
 
     def sums(self, columns: Sequence[str], each: Sequence[str]) -> Sums:
         """Of rows of `columns`, and of each of `each` alone. One pass."""
 
-    def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
-        """Bucket → number of rows and sum of their hashes. One pass."""
-
     def hashes(self, key: Sequence[str], columns: Sequence[str], buckets: Sequence[int] | None) -> Iterator[Pairs]:
-        """Hash of the key and of the row, of each row in `buckets` (None: of all). One pass."""
+        """Hash of the key and of the row, of each row (in `buckets`, where the table is divided). One pass."""
 
     def rows(self, key: Sequence[str], columns: Sequence[str], wanted: Hashes) -> Iterator[pl.DataFrame]:
         """`columns`, `KEY` and `ROW` of the rows whose key's hash is among `wanted`; at least one frame. One pass."""
+
+
+@runtime_checkable
+class Divided(Table, Protocol):
+    """A table whose store divides rows by key, so that of equal parts none need travel."""
+
+    @property
+    def buckets(self) -> int:
+        """Into how many parts."""
+
+    def bucket_sums(self, key: Sequence[str], columns: Sequence[str]) -> Mapping[int, tuple[int, int]]:
+        """Bucket → number of rows and sum of their hashes. One pass."""
 
 
 def seed(column: str) -> int:
