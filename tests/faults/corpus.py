@@ -22,6 +22,8 @@ CASES = Path(__file__).parent / "cases"
 PARTS = ("include/estate", "include/dbt/finsight", "include/catalog", "testenv.yaml")
 """What of the repository a case may change, and what a copy holds."""
 
+LEFT_OVER = shutil.ignore_patterns("__pycache__", "target", "logs")
+
 CATALOGUE = "include/estate/pipelines.yaml"
 BY_HAND = ("finsight_dbt",)
 """Pipelines that the catalogue does not list."""
@@ -117,7 +119,7 @@ class Case(_Frozen):
 
 
 def expected(case: Case, entries: Mapping[str, Mapping[str, object]]) -> frozenset[str]:
-    """The pipelines that a case affects, of the catalogue's `entries`. Raises `ValueError` for one that is not there."""
+    """The pipelines that a case affects, of the catalogue's `entries`. Raises `ValueError` for what is not there."""
     found: set[str] = set()
     for each in case.pipelines:
         kind, _, value = each.rpartition("=")
@@ -187,7 +189,9 @@ def copy_estate(folder: Path) -> Path:
         source, target = REPO / part, folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "target", "logs"))
+            shutil.copytree(
+                source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "target", "logs")
+            )
         else:
             shutil.copy2(source, target)
     return folder

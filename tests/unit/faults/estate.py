@@ -6,13 +6,13 @@ from functools import cache
 from pathlib import PurePosixPath
 
 import yaml
+from tests.faults.corpus import CATALOGUE, PARTS, REPO, Case, changes, read_repository
 
 from testenv.checks.impact import Selection, read_layout
 from testenv.checks.impact.graph import Graph
 from testenv.checks.impact.python import Module
 from testenv.checks.impact.select import compare
 from testenv.checks.impact.trees import Entry, Tree, tree_at, tree_of
-from tests.faults.corpus import CATALOGUE, PARTS, REPO, Case, changes, read_repository
 
 Entries = dict[str, dict[str, object]]
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from jinja2 import Environment
 from pydantic import ValidationError
-
-from testenv.datasets.contracts import parse_contract
 from tests.faults.corpus import PARTS, Case, Catcher, Edit, apply, cases, changes, copy_estate, read_repository
 from tests.unit.faults.estate import made
+
+from testenv.datasets.contracts import parse_contract
 
 CORPUS = pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
 
@@ -60,10 +60,12 @@ def test_no_two_cases_are_the_same_change() -> None:
 def test_a_case_is_made_in_a_copy(tmp_path: Path) -> None:
     folder = copy_estate(tmp_path / "estate")
     kept = {path: path.read_bytes() for part in PARTS for path in files(folder / part)}
-    changed = {path: text for case in cases() if case.name == "dbt-model-is-removed" for path, text in made(case).items()}
+    changed = {
+        path: text for case in cases() if case.name == "dbt-model-is-removed" for path, text in made(case).items()
+    }
     apply(next(case for case in cases() if case.name == "dbt-model-is-removed"), folder)
     differing = {path.relative_to(folder).as_posix() for path, content in kept.items() if not same(path, content)}
-    assert differing == changed.keys()
+    assert differing == made(case).keys()
     assert not (folder / "include/dbt/finsight/models/marts/fct_card_activity.sql").exists()
     assert (folder / "include/catalog/pipelines.yaml").is_symlink()
 
