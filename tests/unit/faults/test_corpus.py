@@ -11,7 +11,7 @@ import pytest
 import yaml
 from jinja2 import Environment
 from pydantic import ValidationError
-from tests.faults.corpus import PARTS, Case, Catcher, Edit, apply, cases, changes, copy_estate, read_repository
+from tests.faults.corpus import PARTS, Case, Catcher, Edit, apply, cases, changes, copy_estate, named, read_repository
 from tests.unit.faults.estate import made
 
 from testenv.datasets.contracts import parse_contract
@@ -60,10 +60,8 @@ def test_no_two_cases_are_the_same_change() -> None:
 def test_a_case_is_made_in_a_copy(tmp_path: Path) -> None:
     folder = copy_estate(tmp_path / "estate")
     kept = {path: path.read_bytes() for part in PARTS for path in files(folder / part)}
-    changed = {
-        path: text for case in cases() if case.name == "dbt-model-is-removed" for path, text in made(case).items()
-    }
-    apply(next(case for case in cases() if case.name == "dbt-model-is-removed"), folder)
+    case = named("dbt-model-is-removed")
+    apply(case, folder)
     differing = {path.relative_to(folder).as_posix() for path, content in kept.items() if not same(path, content)}
     assert differing == made(case).keys()
     assert not (folder / "include/dbt/finsight/models/marts/fct_card_activity.sql").exists()
