@@ -109,7 +109,7 @@ test-parts:
 	@$(PYTHON) -m pytest --junitxml=junit-parts.xml tests/unit tests/integration tests/isolation
 
 test-whole:
-	@$(PYTHON) -m pytest --junitxml=junit-whole.xml tests/e2e tests/crash
+	@$(PYTHON) -m pytest --junitxml=junit-whole.xml tests/e2e tests/crash tests/faults
 
 test-unit: .venv/.airflow.installed ## the tests that need no service
 	@$(PYTHON) -m pytest tests/unit

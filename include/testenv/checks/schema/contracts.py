@@ -37,11 +37,17 @@ def contract_changes(base: Contract, head: Contract) -> Iterator[Change]:
     for field in base.fields:
         if field.path in now:
             yield from _field(base, field, now[field.path])
-    yield from rule_changes([rule for rule in base.rules if not rule.path or rule.path in now], head.rules)
+    # A rule that follows its column's own list lets nothing pass that the list does not: `value-added` judges that.
+    listed = {field.path: _added_values(field, now[field.path]) for field in base.fields if field.path in now}
+    yield from rule_changes([rule for rule in base.rules if not rule.path or rule.path in now], head.rules, listed)
     yield from _slower("latency", base.late_by, head.late_by)
     yield from _slower("frequency", base.every, head.every)
     yield from _mode(base, head)
     yield from _options(base, head)
+
+
+def _added_values(was: Field, now: Field) -> list[Any]:
+    return [value for value in now.allowed if value not in was.allowed] if was.allowed else []
 
 
 def shapes(contract: Contract) -> list[Shape]:

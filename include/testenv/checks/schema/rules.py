@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from testenv.checks.protocol import Witness
@@ -12,8 +13,13 @@ from testenv.core.contract import Rule
 VALID = "validValues"
 
 
-def rule_changes(base: Sequence[Rule], head: Sequence[Rule]) -> Iterator[Change]:
-    """A rule is the same one if it has the same name and place, or asks the same of the same place."""
+def rule_changes(
+    base: Sequence[Rule], head: Sequence[Rule], listed: Mapping[str, Sequence[Any]] = MappingProxyType({})
+) -> Iterator[Change]:
+    """A rule is the same one if it has the same name and place, or asks the same of the same place.
+
+    `listed`: values that head's field itself has more than base's, by path; that a rule lets them pass is no loosening.
+    """
     left = list(head)
     for rule in base:
         found = next((each for each in left if _same(rule, each)), None)
@@ -23,7 +29,7 @@ def rule_changes(base: Sequence[Rule], head: Sequence[Rule]) -> Iterator[Change]
             continue
         left.remove(found)
         if found != rule:
-            yield from _compared(rule, found)
+            yield from _compared(rule, found, listed.get(rule.path, ()))
     for rule in left:
         yield Change("rule-added", (), rule.path, f"the quality rule {rule.name!r} is new", "Nothing needs to be done")
 
@@ -38,13 +44,13 @@ def _same(one: Rule, other: Rule) -> bool:
     )
 
 
-def _compared(was: Rule, now: Rule) -> Iterator[Change]:
+def _compared(was: Rule, now: Rule, listed: Sequence[Any]) -> Iterator[Change]:
     if (was.metric, was.query) != (now.metric, now.query):
         what = f"the quality rule {was.name!r} asks another question: whether it sees as much is not decided"
         yield Change("rule-changed", (Breaks.PROMISE,), was.path, what, "Add a rule, and keep this", unsure=True)
         return
     if was.arguments != now.arguments:
-        yield from _arguments(was, now)
+        yield from _arguments(was, now, listed)
     if was.must != now.must:
         witness = _passes(was.must, now.must)
         if witness is not None:
@@ -52,13 +58,13 @@ def _compared(was: Rule, now: Rule) -> Iterator[Change]:
             yield Change("rule-loosened", (Breaks.PROMISE,), was.path, what, "Keep the bound", witness)
 
 
-def _arguments(was: Rule, now: Rule) -> Iterator[Change]:
+def _arguments(was: Rule, now: Rule, listed: Sequence[Any]) -> Iterator[Change]:
     before, after = was.arguments.get(VALID), now.arguments.get(VALID)
     others = {
         key for key in was.arguments.keys() | now.arguments.keys() if was.arguments.get(key) != now.arguments.get(key)
     }
     if others == {VALID} and isinstance(before, list) and isinstance(after, list):
-        if more := [value for value in after if value not in before]:
+        if more := [value for value in after if value not in before and value not in listed]:
             what = f"the quality rule {was.name!r} lets {', '.join(map(repr, more))} pass too"
             how = "in head's list of valid values, and not in base's"
             witness = Witness(kind="value", content=more[0], proved=True, how=how)
