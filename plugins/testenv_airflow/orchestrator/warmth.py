@@ -22,6 +22,14 @@ _COMMON = (
 )
 
 
+_CLIENTS = (
+    "pyarrow.parquet",
+    "airflow.providers.snowflake.hooks.snowflake",
+    "airflow.providers.common.sql.hooks.sql",
+)
+"""What tasks of the estate's kind import when they run: worth it where one parent forks many. No threads either."""
+
+
 def import_all() -> None:
     """In the parent. Its database connection, if Airflow made one, is closed: children must not share a socket."""
     for module in _COMMON:
@@ -32,6 +40,12 @@ def import_all() -> None:
 
     import_tables()
     settings.engine.dispose()
+
+
+def import_clients() -> None:
+    """In a parent that forks many runs, after `import_all`."""
+    for module in _CLIENTS:
+        importlib.import_module(module)
 
 
 def reconfigure() -> None:

@@ -1,0 +1,119 @@
+"""What a trial recorded, for the checks: read with the environment's own credentials, from outside of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from testenv.backends.errors import snowflake_errors
+from testenv.checks.diff import SnowflakeTable, Table
+from testenv.checks.release import Columns
+from testenv.checks.schema.tables import columns_of
+from testenv.checks.trial.lake import Lake
+from testenv.checks.trial.login import snowflake
+from testenv.checks.trial.record import Record
+from testenv.checks.trial.tables import copy_name, schema_of
+from testenv.core.contract import Store
+from testenv.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from snowflake.connector import SnowflakeConnection
+
+
+@dataclass
+class RecordedTrial:
+    """`checks.release.Trial` of an environment that is still there."""
+
+    record: Record
+    connection: SnowflakeConnection
+    lake: Lake
+
+    def table(self, moment: str, store: Store, name: str) -> Table:
+        """An output as it was at a moment. Raises `NotFound` where it was not there, or has no rows to compare."""
+        kept = self._kept(moment, f"{store}:{name}")
+        match store:
+            case Store.SNOWFLAKE:
+                return SnowflakeTable(self.connection, f"{schema_of(kept)}.{copy_name(name)}")
+            case Store.S3:
+                return self.lake.kept_table(kept, name)
+        raise NotFound(f"{store}:{name}: a topic is recorded by its offsets alone, and has no rows to compare")
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Rows of a query in the environment's Snowflake, as the environment."""
+        from snowflake.connector import DictCursor
+
+        with snowflake_errors(), self.connection.cursor(DictCursor) as cursor:
+            cursor.execute(sql, timeout=180)
+            return [dict(row) for row in cursor.fetchall()]
+
+    def environment(self, side: str) -> RecordedEnvironment:
+        """What the schema check sees of a side: tables as they were at `base` or `head`."""
+        return RecordedEnvironment(self, side)
+
+    def close(self) -> None:
+        """End the session."""
+        self.connection.close()
+
+    def _kept(self, moment: str, id_: str) -> str:
+        state = self.record.state(moment)
+        output = state.output(id_) if state else None
+        if state is None or output is None:
+            raise NotFound(f"{id_} was not there at {moment}" + ("" if state else ", to which the trial did not come"))
+        return output.kept
+
+
+@dataclass
+class RecordedEnvironment:
+    """`checks.release.Environment` of one side, at the moment when its code had run."""
+
+    trial: RecordedTrial
+    moment: str
+    _copies: dict[str, Columns] = field(default_factory=dict)
+
+    @property
+    def env_id(self) -> str:
+        return self.trial.record.env_id
+
+    @property
+    def emulated(self) -> tuple[str, ...]:
+        return self.trial.record.emulated
+
+    def columns(self, dataset: str) -> Columns | None:
+        """Columns of a contract's table; None where the moment has no such table, or the store no such columns."""
+        store, _, name = dataset.partition(".")
+        state = self.trial.record.state(self.moment)
+        output = state.output(f"{store}:{name}") if state else None
+        if output is None or store != Store.SNOWFLAKE:
+            return None
+        return self._columns(schema_of(output.kept)).get(copy_name(name))
+
+    def _columns(self, schema: str) -> Mapping[str, Columns]:
+        """Copy → columns, of a whole schema in one query."""
+        if not any(each.startswith(f"{schema}.") for each in self._copies):
+            rows: dict[str, list[dict[str, Any]]] = {}
+            found = self.trial.query(f"SELECT * FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = '{schema}'")
+            for row in found:
+                rows.setdefault(str(row["TABLE_NAME"]), []).append(row)
+            self._copies |= {f"{schema}.{name}": columns_of(each) for name, each in rows.items()}
+        return {
+            name.removeprefix(f"{schema}."): each
+            for name, each in self._copies.items()
+            if name.startswith(f"{schema}.")
+        }
+
+
+def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]]) -> RecordedTrial:
+    """By the environment's logins, as `backends.access` hands them out."""
+    import boto3
+
+    s3 = logins["s3"]
+    session = boto3.Session(
+        aws_access_key_id=s3["access_key_id"],
+        aws_secret_access_key=s3["secret_access_key"],
+        aws_session_token=s3["session_token"],
+        region_name=s3["region"],
+    )
+    client = session.client("s3", endpoint_url=s3["endpoint_url"] or None)
+    bucket, _, prefix = str(s3["url"]).removeprefix("s3://").partition("/")
+    return RecordedTrial(record, snowflake(logins["snowflake"]), Lake(session, client, bucket, prefix))
