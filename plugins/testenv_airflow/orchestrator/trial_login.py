@@ -30,6 +30,7 @@ def moments(deployment: Deployment, plan: Plan) -> Moments:
         Lake(session, session.client("s3"), deployment.bucket, f"env/{deployment.env_id}/"),
         topics,
         Writers(plan.writes),
+        by_column=[each.partition(":")[2] for each in plan.allowed],
     )
 
 

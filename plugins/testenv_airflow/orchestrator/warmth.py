@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 
 # What DAGs of the estate's kind import; none of these starts a thread when imported (the runner checks that).
 _COMMON = (
@@ -23,8 +24,11 @@ _COMMON = (
 
 
 _CLIENTS = (
+    "pandas",
     "pyarrow.parquet",
+    "snowflake.connector",
     "airflow.providers.snowflake.hooks.snowflake",
+    "airflow.providers.common.sql.operators.sql",
     "airflow.providers.common.sql.hooks.sql",
 )
 """What tasks of the estate's kind import when they run: worth it where one parent forks many. No threads either."""
@@ -46,6 +50,10 @@ def import_clients() -> None:
     """In a parent that forks many runs, after `import_all`."""
     for module in _CLIENTS:
         importlib.import_module(module)
+    from airflow.plugins_manager import integrate_macros_plugins
+
+    integrate_macros_plugins()
+    inspect.stack()  # of which the AWS hook asks: where each module lies is looked up once
 
 
 def reconfigure() -> None:

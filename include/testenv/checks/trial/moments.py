@@ -22,12 +22,16 @@ Kept = dict[str, list[tuple[Fingerprint, str]]]
 
 @dataclass
 class Moments:
-    """The environment's outputs. `topics` is None where no pipeline of the trial has to do with Kafka."""
+    """The environment's outputs. `topics` is None where no pipeline of the trial has to do with Kafka.
+
+    `by_column`: tables of whose columns each has a fingerprint of its own; of others, whole rows have.
+    """
 
     tables: Tables
     lake: Lake
     topics: Topics | None
     writers: Writers
+    by_column: Collection[str] = ()
     _kept: Kept = field(default_factory=dict)
     _start: dict[str, Output] = field(default_factory=dict)
     _now: dict[str, Output] = field(default_factory=dict)
@@ -71,7 +75,7 @@ class Moments:
             self.topics.reset()
 
     def _record_tables(self, moment: str) -> Iterator[Output]:
-        found = self.tables.fingerprints(self.tables.names())
+        found = self.tables.fingerprints(self.by_column)
         outputs = [self._output(Store.SNOWFLAKE, name, each, moment) for name, each in found.items()]
         self.tables.keep(moment, [each.name for each in outputs if each.kept == moment])
         yield from outputs

@@ -13,7 +13,7 @@ from testenv.checks.schema.tables import columns_of
 from testenv.checks.trial.lake import Lake
 from testenv.checks.trial.login import snowflake
 from testenv.checks.trial.record import Record
-from testenv.checks.trial.tables import copy_name, schema_of
+from testenv.checks.trial.tables import copy_of, quoted
 from testenv.core.contract import Store
 from testenv.core.errors import NotFound
 
@@ -34,7 +34,7 @@ class RecordedTrial:
         kept = self._kept(moment, f"{store}:{name}")
         match store:
             case Store.SNOWFLAKE:
-                return SnowflakeTable(self.connection, f"{schema_of(kept)}.{copy_name(name)}")
+                return SnowflakeTable(self.connection, copy_of(kept, name))
             case Store.S3:
                 return self.lake.kept_table(kept, name)
         raise NotFound(f"{store}:{name}: a topic is recorded by its offsets alone, and has no rows to compare")
@@ -46,6 +46,17 @@ class RecordedTrial:
         with snowflake_errors(), self.connection.cursor(DictCursor) as cursor:
             cursor.execute(sql, timeout=180)
             return [dict(row) for row in cursor.fetchall()]
+
+    def place(self, moment: str, table: str) -> str:
+        """Where the rows of `SCHEMA.TABLE` as they were at a moment are to be queried. Raises `NotFound`."""
+        return quoted(*copy_of(self._kept(moment, f"{Store.SNOWFLAKE}:{table}"), table).split("."))
+
+    def columns(self) -> dict[str, Columns]:
+        """Columns of every table and copy, by `SCHEMA.TABLE`."""
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for row in self.query("SELECT * FROM INFORMATION_SCHEMA.COLUMNS"):
+            rows.setdefault(f"{row['TABLE_SCHEMA']}.{row['TABLE_NAME']}", []).append(row)
+        return {name: columns_of(each) for name, each in rows.items()}
 
     def environment(self, side: str) -> RecordedEnvironment:
         """What the schema check sees of a side: tables as they were at `base` or `head`."""
@@ -86,21 +97,9 @@ class RecordedEnvironment:
         output = state.output(f"{store}:{name}") if state else None
         if output is None or store != Store.SNOWFLAKE:
             return None
-        return self._columns(schema_of(output.kept)).get(copy_name(name))
-
-    def _columns(self, schema: str) -> Mapping[str, Columns]:
-        """Copy → columns, of a whole schema in one query."""
-        if not any(each.startswith(f"{schema}.") for each in self._copies):
-            rows: dict[str, list[dict[str, Any]]] = {}
-            found = self.trial.query(f"SELECT * FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_SCHEMA = '{schema}'")
-            for row in found:
-                rows.setdefault(str(row["TABLE_NAME"]), []).append(row)
-            self._copies |= {f"{schema}.{name}": columns_of(each) for name, each in rows.items()}
-        return {
-            name.removeprefix(f"{schema}."): each
-            for name, each in self._copies.items()
-            if name.startswith(f"{schema}.")
-        }
+        if not self._copies:
+            self._copies.update(self.trial.columns())
+        return self._copies.get(copy_of(output.kept, name))
 
 
 def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]]) -> RecordedTrial:
