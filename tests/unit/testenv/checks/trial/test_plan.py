@@ -7,7 +7,18 @@ from collections.abc import Iterator
 import pytest
 from tests.unit.testenv.checks.trial.world import contract, pipeline
 
-from testenv.checks.trial.plan import KILL_POINTS, Plan, Record, Reset, Run, Runs, Subject, make_plan, shuffled, subjects
+from testenv.checks.trial.plan import (
+    KILL_POINTS,
+    Plan,
+    Record,
+    Reset,
+    Run,
+    Runs,
+    Subject,
+    make_plan,
+    shuffled,
+    subjects,
+)
 from testenv.core.contract import Tolerance
 from testenv.core.errors import InvalidCatalog
 from testenv.core.pipelines import Archetype
