@@ -26,6 +26,9 @@ COPIES = "trial/"
 OPAQUE = "S3 ETags"
 """How files of other forms are compared: each by its bytes."""
 
+EMPTY = '"d41d8cd98f00b204e9800998ecf8427e"'
+"""The ETag of an object without content, which has no rows: Spark leaves such JSON files."""
+
 Listing = Mapping[str, str]
 """Path below the environment's prefix → ETag."""
 
@@ -47,7 +50,7 @@ class Lake:
 
     def fingerprint(self, folder: str, listing: Listing) -> Fingerprint:
         """Of the rows of all files below `folder`, which has those of `listing`."""
-        if kind := kind_of(listing):
+        if kind := kind_of(path for path, etag in listing.items() if etag != EMPTY):
             return fingerprint(self.table(folder, kind))
         digests = (hashlib.sha256(etag.encode()).digest()[:8] for etag in listing.values())
         return Fingerprint(OPAQUE, len(listing), sum(int.from_bytes(each) for each in digests) % WHOLE)
@@ -59,7 +62,8 @@ class Lake:
     def kept_table(self, moment: str, folder: str) -> Table:
         """A folder's rows as they were. Raises `NotFound`, also for files that have no rows."""
         place = place_of(moment) + folder
-        kind = kind_of(self.listing(place))
+        copies = self.listing(place)
+        kind = kind_of(path.removeprefix(place) for path, etag in copies.items() if etag != EMPTY)
         if not kind:
             raise NotFound(f"{folder}: its files at {moment} are none of {', '.join(FORMATS)}, so it has no rows")
         return self.table(place, kind)

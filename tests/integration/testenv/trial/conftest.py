@@ -77,7 +77,7 @@ def trials(config: Config, repository: Repository) -> Trials:
 
 @pytest.fixture
 def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
-    """Tries a change, for the pipelines that are named; gives the release as checks get it. Environments are destroyed."""
+    """Tries a change, for the pipelines that are named: the release as checks get it. Environments are destroyed."""
     with ExitStack() as stack:
 
         def tried(edits: Edits, *affected: str) -> Release:

@@ -45,3 +45,9 @@ def test_a_place_without_files_and_a_format_that_is_not_read(tmp_path: Path) -> 
         files(str(tmp_path), "csv")
     with pytest.raises(Invalid, match="avro"):
         files(str(tmp_path), "avro")
+
+
+def test_a_file_without_content_has_no_rows(tmp_path: Path) -> None:
+    (tmp_path / "part-0.json").write_text('{"a": 1}\n')
+    (tmp_path / "part-1.json").write_text("")
+    assert fingerprint(files(str(tmp_path), "json")).rows == 1
