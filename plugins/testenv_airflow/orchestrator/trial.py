@@ -18,14 +18,15 @@ from typing import Any
 
 import boto3
 
-from testenv.checks.trial import kill
+from testenv.checks.trial.kills import Kill, Point, key
 from testenv.checks.trial.moments import Moments, differ
 from testenv.checks.trial.plan import Alone, Plan, Record, Reset, Runs, Step
 from testenv.checks.trial.record import Record as Trial
 from testenv.checks.trial.record import Run, Side, State
 from testenv.checks.trial.recorder import Recorder
+from testenv.core.naming import EnvId
 from testenv_airflow.orchestrator.settings import Deployment
-from testenv_airflow.orchestrator.trial_step import OutOfTime, RunStep
+from testenv_airflow.orchestrator.trial_step import Kills, OutOfTime, RunStep
 
 EXIT_FAILED, EXIT_STOPPED = 1, 143
 BASE_ARCHIVE, BASE_SPARK = "base.tar.gz", "base-spark/"
@@ -82,9 +83,8 @@ class _Trial:
         if "base" in self._plan.sides:
             spark = f"s3://{self._head.bucket}/env/{self._head.env_id}/code/{BASE_SPARK}"
             sides["base"] = self._head.other(BASE_ARCHIVE, {"spark_code_url": spark})
-        self._step = RunStep(
-            self._plan, sides, self._head, self._folder, self._deadline, self._store_log, self._set_kill
-        )
+        kills = Kills(self._order_kill, self._withdraw_kill)
+        self._step = RunStep(self._plan, sides, self._head, self._folder, self._deadline, self._store_log, kills)
         for step in self._plan.steps:
             self._take(step)
             if isinstance(step, Record):
@@ -151,13 +151,17 @@ class _Trial:
         self._put(name, log.read_bytes() if log.exists() else b"", "text/plain")
         return f"trial/{name}"
 
-    def _set_kill(self, point: str) -> None:
-        """Have the environment's Spark jobs killed at a point; with none, no longer."""
-        key = f"env/{self._head.env_id}/{kill.KEY}"
-        if point:
-            self._s3.put_object(Bucket=self._head.bucket, Key=key, Body=kill.body(point))
-        else:
-            self._s3.delete_object(Bucket=self._head.bucket, Key=key)
+    def _order_kill(self, point: str) -> None:
+        """Have the environment's next Spark job killed at a point of its first micro-batch."""
+        body = Kill(Point(point)).body()
+        self._s3.put_object(Bucket=self._head.bucket, Key=key(EnvId(self._head.env_id)), Body=body)
+
+    def _withdraw_kill(self) -> bool:
+        """Whether the kill that was ordered was carried out: then nothing is left of the order, else it is now."""
+        place = {"Bucket": self._head.bucket, "Key": key(EnvId(self._head.env_id))}
+        left = self._s3.list_objects_v2(Bucket=place["Bucket"], Prefix=place["Key"], MaxKeys=1)["KeyCount"]
+        self._s3.delete_object(**place)
+        return not left
 
     def _put(self, name: str, body: bytes, kind: str) -> None:
         self._s3.put_object(Bucket=self._head.bucket, Key=_key(self._head, name), Body=body, ContentType=kind)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from testenv_airflow.orchestrator.dag_run import Outcome, RunStopped, execute
 from testenv_airflow.orchestrator.run import Refused, load_dag, parse_date
 from testenv_airflow.orchestrator.settings import Deployment
 from testenv_airflow.orchestrator.warmth import reconfigure
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ def fork_run(order: Order, side: Deployment, instead_of: Deployment, files: Path
         code = 70  # EX_SOFTWARE
         try:
             os.setpgid(0, 0)
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # a run does not outlive its trial
             _redirect(files.with_suffix(".log"))
             side.enter(instead_of)
             reconfigure()

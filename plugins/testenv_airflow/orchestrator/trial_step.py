@@ -25,6 +25,14 @@ class OutOfTime(Exception):
     """The whole trial took too long."""
 
 
+@dataclass(frozen=True)
+class Kills:
+    """Orders that a streaming job be killed at a point, and withdraws the order: whether it was carried out."""
+
+    order: Callable[[str], None]
+    withdraw: Callable[[], bool]
+
+
 @dataclass
 class _Child:
     """A run at work. `files` are its log's and report's, without the ending."""
@@ -49,7 +57,7 @@ class RunStep:
     folder: Path
     deadline: float
     store_log: Callable[[str, Path], str]
-    set_kill: Callable[[str], None]
+    kills: Kills
     _working: dict[int, _Child] = field(default_factory=dict)
     _broken: dict[tuple[Side, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     _at_once: dict[str, int] = field(default_factory=dict)
@@ -98,7 +106,7 @@ class RunStep:
 
     def _start(self, step: Runs, at: int, planned: Planned, resumed: _Child | None = None) -> None:
         if planned.kill_at:
-            self.set_kill(planned.kill_at)
+            self.kills.order(planned.kill_at)
         self._number += 1
         order = Order(
             planned.pipeline,
@@ -149,12 +157,10 @@ class RunStep:
         planned, report = child.planned, read_report(child.files, child.killed)
         log = self.store_log(f"{child.files.name}.log", child.files.with_suffix(".log"))
         self._at_once[planned.pipeline] = report.at_once
-        if planned.kill_at:
-            self.set_kill("")
+        killed = bool(planned.kill_at) and self.kills.withdraw() and report.state == "failed" and not child.killed
         if report.state == "interrupted":
             self._start(step, child.at, planned, child)
             return None
-        killed = report.state == "failed" and bool(planned.kill_at) and not child.killed
         if report.state == "failed" and not killed:
             self._broken[step.side, step.moment].add(planned.pipeline)
         run = Run(

@@ -13,12 +13,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from testenv.checks.trial.kills import Point
 from testenv.checks.trial.lineage import Lineage
 from testenv.checks.trial.record import Moment, Side
 from testenv.core.contract import Contracts
 from testenv.core.pipelines import Pipelines
 
-KILL_POINTS = ("before-offsets", "after-offsets", "before-commit", "after-commit")
+KILL_POINTS = tuple(point.value for point in Point)
 """Where a streaming job is killed, in the order in which a micro-batch passes them."""
 
 SHUFFLED, AT_ONCE, INTERRUPTED = "shuffled", "at-once", "interrupted"

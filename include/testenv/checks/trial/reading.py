@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from testenv.backends.errors import snowflake_errors
-from testenv.checks.diff import SnowflakeTable, Table
+from testenv.checks.diff import SnowflakeTable, Table, topic
 from testenv.checks.release import Columns
 from testenv.checks.schema.tables import columns_of
 from testenv.checks.trial.lake import Lake
 from testenv.checks.trial.login import snowflake
 from testenv.checks.trial.record import Record
 from testenv.checks.trial.tables import copy_of, quoted
+from testenv.config import KafkaConfig
 from testenv.core.contract import Store
 from testenv.core.errors import NotFound
 
@@ -28,16 +29,23 @@ class RecordedTrial:
     record: Record
     connection: SnowflakeConnection
     lake: Lake
+    kafka: KafkaConfig
+    topic_prefix: str
 
     def table(self, moment: str, store: Store, name: str) -> Table:
-        """An output as it was at a moment. Raises `NotFound` where it was not there, or has no rows to compare."""
-        kept = self._kept(moment, f"{store}:{name}")
+        """An output as it was at a moment; a topic as it is now: of it, what counts is what it has been given.
+
+        Raises `NotFound` where it was not there, or has no rows to compare.
+        """
+        kept = "" if store is Store.KAFKA else self._kept(moment, f"{store}:{name}")
         match store:
             case Store.SNOWFLAKE:
                 return SnowflakeTable(self.connection, copy_of(kept, name))
             case Store.S3:
                 return self.lake.kept_table(kept, name)
-        raise NotFound(f"{store}:{name}: a topic is recorded by its offsets alone, and has no rows to compare")
+            case Store.KAFKA:
+                return topic(self.kafka, self.topic_prefix + name)
+        raise NotFound(f"{store}:{name}: a trial records no tables of {store}")
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in the environment's Snowflake, as the environment."""
@@ -115,4 +123,15 @@ def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]]) -> R
     )
     client = session.client("s3", endpoint_url=s3["endpoint_url"] or None)
     bucket, _, prefix = str(s3["url"]).removeprefix("s3://").partition("/")
-    return RecordedTrial(record, snowflake(logins["snowflake"]), Lake(session, client, bucket, prefix))
+    return RecordedTrial(
+        record,
+        snowflake(logins["snowflake"]),
+        Lake(session, client, bucket, prefix),
+        _kafka(logins["kafka"]),
+        logins["kafka"]["topic_prefix"],
+    )
+
+
+def _kafka(login: Mapping[str, Any]) -> KafkaConfig:
+    names = ("bootstrap.servers", "sasl.username", "sasl.password", "security.protocol", "sasl.mechanism")
+    return KafkaConfig(*(str(login[name]) for name in names))
