@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 
@@ -51,9 +52,13 @@ def import_clients() -> None:
     for module in _CLIENTS:
         importlib.import_module(module)
     from airflow.plugins_manager import integrate_macros_plugins
+    from airflow.providers_manager import ProvidersManager
 
     integrate_macros_plugins()
+    ProvidersManager().initialize_providers_hooks()
     inspect.stack()  # of which the AWS hook asks: where each module lies is looked up once
+    gc.collect()
+    gc.freeze()  # no child goes through what the parent has loaded, nor copies it by doing so
 
 
 def reconfigure() -> None:

@@ -80,13 +80,14 @@ def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
     """Tries a change, for the pipelines that are named: the release as checks get it. Environments are destroyed."""
     with ExitStack() as stack:
 
-        def tried(edits: Edits, *affected: str) -> Release:
+        def tried(edits: Edits, *affected: str, **limits: int) -> Release:
             base, head = repository.commit({}), repository.commit(edits)
             env_id = provision(trials, head)
             stack.callback(destroy_wholly, trials.engine, env_id)
             contracts = load_contracts()
             pipelines = load_pipelines(contracts)
-            task = trials.start(env_id, trials.plan(env_id, affected, pipelines, pipelines, contracts), base)
+            plan = trials.plan(env_id, affected, pipelines, pipelines, contracts)
+            task = trials.start(env_id, plan.model_copy(update=limits), base)
             ended = ("succeeded", "failed")
             wait_until(lambda: trials.engine.run_status(task).state in ended, "the trial has ended", seconds=SECONDS)
             trial = stack.enter_context(trials.open(env_id))

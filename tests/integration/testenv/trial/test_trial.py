@@ -72,3 +72,29 @@ def test_code_that_does_not_import_is_a_failed_run_with_the_last_line(try_releas
     assert release.trial
     states = {run.state for run in release.trial.record.runs if run.side == "head"}
     assert states == {"failed", "skipped"}
+
+
+HANGS = {
+    "include/estate/archetypes.py": (
+        "    import tempfile\n    from contextlib",
+        "    import tempfile\n    import time\n\n    time.sleep(3600)\n    from contextlib",
+    )
+}
+
+
+def test_a_run_that_hangs_is_ended_and_the_rest_of_its_pipeline_is_not_run(try_release: Try) -> None:
+    release = try_release(HANGS, "customers_hourly", run_seconds=20)
+    assert release.trial and not release.trial.record.error
+    head = [run for run in release.trial.record.runs if run.side == "head"]
+    assert [run.state for run in head] == ["failed", *["skipped"] * (len(head) - 1)]
+    assert "ran longer than 20 s" in head[0].error and head[0].seconds < 40
+    assert IdempotencyCheck().check(release).outcome is Outcome.NOT_APPLICABLE
+    [finding] = [each for each in DifferenceCheck().check(release).findings if each.rule == "run-failed"]
+    assert finding.where.pipeline == "customers_hourly"
+
+
+def test_a_trial_that_takes_too_long_ends_with_a_record_that_says_so(try_release: Try) -> None:
+    release = try_release(HANGS, "customers_hourly", seconds=40)
+    assert release.trial and "took longer than its 40 s" in release.trial.record.error
+    verdict = DifferenceCheck().check(release)
+    assert "trial-unfinished" in {each.rule for each in verdict.findings} and verdict.outcome is Outcome.FAILED
