@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from testenv.checks.diff import Thresholds, thresholds_of, violations
 from testenv.checks.protocol import Finding, Severity, Verdict, Where
@@ -56,8 +57,12 @@ def _findings(found: Compared) -> Iterator[Finding]:
         severity = Severity.NOTE if new else Severity.BREAKING
         yield of_difference("output-differs", found, "head and base do not leave it alike", REMEDY, severity=severity)
         return
-    if passed := violations(found.difference, allowed):
+    columns = found.difference.columns_only_in_head or found.difference.retyped
+    if passed := violations(replace(found.difference, columns_only_in_head=(), retyped={}), allowed):
         yield of_difference("output-differs", found, "head does not leave what base does", REMEDY, why=passed)
+    elif columns:  # whether a new column, or another type for the same values, breaks anything, the schema check says
+        what = "head has columns that base has not, or of other types"
+        yield of_difference("columns-differ", found, what, REMEDY, severity=Severity.NOTE)
 
 
 def _undeclared(release: Release, record: Record) -> Iterator[Finding]:

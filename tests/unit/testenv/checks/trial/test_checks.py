@@ -168,6 +168,14 @@ def test_a_new_output_is_a_note_and_one_that_is_gone_breaks() -> None:
     assert [each.severity for each in DifferenceCheck().check(release(gone)).findings] == [Severity.BREAKING]
 
 
+def test_a_new_column_or_another_type_for_the_same_values_is_a_note_and_a_column_that_is_gone_breaks() -> None:
+    more = GOOD.with_columns(pl.lit(None, pl.String).alias("NOTE"), pl.col("PAYMENT_ID").cast(pl.Int32))
+    verdict = DifferenceCheck().check(release(sides(GOOD, more)))
+    assert [(each.rule, each.severity) for each in verdict.findings] == [("columns-differ", Severity.NOTE)]
+    assert verdict.outcome is Outcome.PASSED
+    assert DifferenceCheck().check(release(sides(more, GOOD))).outcome is Outcome.FAILED
+
+
 def test_what_nobody_declares_is_a_warning() -> None:
     other = "snowflake:RAW.OTHER"
     moments = {"start": {}, "base": {other: GOOD}, "head": {other: GOOD}}
