@@ -7,17 +7,14 @@ set, the data interval is that of the scheduled run with this logical date, and 
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 import os
 import signal
 import time
-import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
-from typing import Any
 
 from airflow.exceptions import AirflowTaskTerminated, TaskDeferred
 from airflow.models import import_all_models
@@ -33,6 +30,8 @@ from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from testenv_airflow.orchestrator.trigger_wait import await_trigger
 
 log = logging.getLogger(__name__)
 
@@ -238,7 +237,7 @@ class _Execution:
             except TaskDeferred as deferred:
                 instance.next_method = deferred.method_name
                 instance.next_kwargs = deferred.kwargs or {}
-                event = _await_trigger(deferred, instance)
+                event = await_trigger(deferred, instance)
             if isinstance(event, BaseTaskEndEvent):
                 event.handle_submit(task_instance=instance, session=self.session)
                 self.session.commit()
@@ -294,28 +293,6 @@ def _new_run(dag: DAG, logical_date: datetime, session: Session) -> DagRun:
     )
     session.commit()
     return run
-
-
-def _await_trigger(deferred: TaskDeferred, instance: TaskInstance) -> TriggerEvent | dict[str, Any]:
-    """The trigger's first event; or, if it fails or takes too long, the kwargs to resume the task with an error."""
-    trigger = deferred.trigger
-    trigger.task_instance = instance
-    timeout = deferred.timeout.total_seconds() if deferred.timeout else None
-
-    async def first_event() -> TriggerEvent:
-        async for event in trigger.run():
-            return event
-        raise RuntimeError("the trigger ended without an event")
-
-    async def within_time() -> TriggerEvent:
-        return await asyncio.wait_for(first_event(), timeout)
-
-    try:
-        return asyncio.run(within_time())
-    except TimeoutError:
-        return {"error": "Trigger timeout"}
-    except Exception:  # noqa: BLE001 (a trigger may raise anything; the task is told, as the triggerer does)
-        return {"error": "Trigger failure", "traceback": traceback.format_exc().splitlines(keepends=True)}
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
