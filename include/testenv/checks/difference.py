@@ -42,7 +42,8 @@ class DifferenceCheck:
         ]
         without = {run.pipeline: run for run in reversed(record.runs) if run.state == "failed" and run.side == "base"}
         findings += [of_failed("base-failed", run, "as it is in base", Severity.WARNING) for run in without.values()]
-        if record.state(Moment.BASE) and (comparison := compare(release, Moment.BASE, Moment.HEAD)):
+        has_both = record.state(Moment.BASE) and record.state(Moment.HEAD)
+        if has_both and (comparison := compare(release, Moment.BASE, Moment.HEAD)):
             for found in comparison.differing():
                 if not without.keys() & set(found.output.writers):
                     findings += _findings(found)

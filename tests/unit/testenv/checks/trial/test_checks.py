@@ -195,6 +195,12 @@ def test_a_run_of_head_that_fails_breaks_and_one_of_base_leaves_nothing_to_compa
     assert [each.rule for each in DifferenceCheck().check(release(trial)).findings] == ["run-failed"]
 
 
+def test_a_trial_that_did_not_come_to_head_breaks() -> None:
+    trial = FrameTrial({"start": {}, "base": {PAYMENTS: GOOD}}, BOTH[:1], error="it took too long")
+    verdict = DifferenceCheck().check(release(trial))
+    assert verdict.outcome is Outcome.FAILED and [each.rule for each in verdict.findings] == ["trial-unfinished"]
+
+
 def test_a_verdict_is_the_same_bytes_twice() -> None:
     trial = sides(GOOD, pl.concat([GOOD.head(2), GOOD.head(1)]))
     assert DifferenceCheck().check(release(trial)).data() == DifferenceCheck().check(release(trial)).data()
