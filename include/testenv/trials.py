@@ -70,7 +70,7 @@ class Trials:
         """The trial for the checks, logged in as the environment, which must still be there."""
         spec = self.engine.ledger.environment(env_id).spec
         logins = self.engine.access.connections(self.engine.site(spec))
-        trial = recorded_trial(self.record(env_id), logins)
+        trial = recorded_trial(self.record(env_id), logins, self.config)
         try:
             yield trial
         finally:

@@ -216,9 +216,10 @@ def _head(moment: str, runs: tuple[Run, ...]) -> Runs:
 
 
 def _sequence(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
-    """Date after date; of one date, what writes before what reads."""
-    dated = sorted((date, there.place(each.id), each.id) for each in chosen for date in each.intervals)
-    return there.in_turn([[Run(pipeline=id_, logical_date=date)] for date, _, id_ in dated])
+    """Date after date."""
+    return there.in_turn(
+        _rounds([[[Run(pipeline=each.id, logical_date=d)] for d in each.intervals] for each in chosen])
+    )
 
 
 def _again(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
@@ -234,7 +235,7 @@ def _again(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
 
 def _backfill(moment: str, chosen: Sequence[Subject], there: Lineage, by: Collection[str]) -> tuple[Step, ...]:
     """Slice after slice; streams, whose place in the topic is their order, as they always run."""
-    sliced: dict[str, list[list[Run]]] = {}
+    sliced = []
     for each in chosen:
         dates = list(each.intervals)
         if SHUFFLED in by and not each.streaming:
@@ -245,10 +246,16 @@ def _backfill(moment: str, chosen: Sequence[Subject], there: Lineage, by: Collec
             Run(pipeline=each.id, logical_date=date, interrupted=cut and number == len(dates) - 1)
             for number, date in enumerate(dates)
         ]
-        sliced[each.id] = [runs[at : at + size] for at in range(0, len(runs), size)]
-    rounds = max(map(len, sliced.values()), default=0)
-    groups = [sliced[each.id][at] for at in range(rounds) for each in chosen if at < len(sliced[each.id])]
-    return Reset(), _head(moment, there.in_turn(groups)), Record(moment=moment)
+        sliced.append([runs[at : at + size] for at in range(0, len(runs), size)])
+    return Reset(), _head(moment, there.in_turn(_rounds(sliced))), Record(moment=moment)
+
+
+def _rounds(groups: Sequence[Sequence[list[Run]]]) -> list[list[Run]]:
+    """The groups of all pipelines, which are in order, round by round. All end with the same round: so what reads has
+    read all that was written, though intervals of an hour and of a day may lie elsewhere.
+    """
+    most = max(map(len, groups), default=0)
+    return [each[at - most] for at in range(most) for each in groups if at - most >= -len(each)]
 
 
 def _crashed(moment: str, chosen: Sequence[Subject], there: Lineage, points: Sequence[str]) -> tuple[Step, ...]:

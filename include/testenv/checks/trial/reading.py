@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from testenv.backends.aws import session_client
 from testenv.backends.errors import snowflake_errors
 from testenv.checks.diff import SnowflakeTable, Table, topic
 from testenv.checks.release import Columns
@@ -14,7 +15,7 @@ from testenv.checks.trial.lake import Lake
 from testenv.checks.trial.login import snowflake
 from testenv.checks.trial.record import Record
 from testenv.checks.trial.tables import copy_of, quoted
-from testenv.config import KafkaConfig
+from testenv.config import Config, KafkaConfig
 from testenv.core.contract import Store
 from testenv.core.errors import NotFound
 
@@ -110,18 +111,25 @@ class RecordedEnvironment:
         return self._copies.get(copy_of(output.kept, name))
 
 
-def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]]) -> RecordedTrial:
+@dataclass(frozen=True)
+class _Session:
+    """What of a boto3 session those ask for who read files: its credentials and region."""
+
+    region_name: str
+    credentials: Any
+
+    def get_credentials(self) -> Any:
+        return self.credentials
+
+
+def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]], config: Config) -> RecordedTrial:
     """By the environment's logins, as `backends.access` hands them out."""
-    import boto3
+    from botocore.credentials import Credentials
 
     s3 = logins["s3"]
-    session = boto3.Session(
-        aws_access_key_id=s3["access_key_id"],
-        aws_secret_access_key=s3["secret_access_key"],
-        aws_session_token=s3["session_token"],
-        region_name=s3["region"],
-    )
-    client = session.client("s3", endpoint_url=s3["endpoint_url"] or None)
+    login = {"AccessKeyId": s3["access_key_id"], "SecretAccessKey": s3["secret_access_key"]}
+    client = session_client("s3", config, login | {"SessionToken": s3["session_token"]})
+    session = _Session(config.region, Credentials(s3["access_key_id"], s3["secret_access_key"], s3["session_token"]))
     bucket, _, prefix = str(s3["url"]).removeprefix("s3://").partition("/")
     return RecordedTrial(
         record,

@@ -21,17 +21,11 @@ class Writers:
         return id_ if any(id_ in each for each in self.declared.values()) else ""
 
     def named(self, output: Output, ran: Collection[str], tasks: Mapping[str, tuple[str, ...]]) -> Output:
-        """The output with its writers among the pipelines that `ran`, and the task of theirs with its name."""
+        """The output with its writers among the pipelines that `ran`, and the tasks of theirs that wrote it."""
         by = self._writers(output, sorted(ran))
-        words = set(_words(output))
-        named = [
-            f"{each}.{task}"
-            for each in by
-            for task in tasks.get(each, ())
-            if len(tasks[each]) == 1 or any(task.endswith(word) for word in words)
-        ]
-        chosen = named[:1] if output.store is Store.S3 else named[-1:]
-        return output.model_copy(update={"writers": tuple(by), "tasks": tuple(chosen)})
+        found = (_task(output, tasks.get(each, ())) for each in by)
+        named = tuple(f"{each}.{task}" for each, task in zip(by, found, strict=True) if task)
+        return output.model_copy(update={"writers": tuple(by), "tasks": named})
 
     def _writers(self, output: Output, ran: list[str]) -> list[str]:
         words = set(_words(output))
@@ -48,6 +42,20 @@ class Writers:
         if len(silent) == 1 and output.store is Store.SNOWFLAKE:
             return silent
         return ran if len(ran) == 1 else []
+
+
+def _task(output: Output, tasks: tuple[str, ...]) -> str:
+    """The one of a pipeline's tasks, in order, that wrote the output; empty where that is not known.
+
+    A table is loaded by the last task that ends with its name. Files were written by the first of several that do; if
+    one alone does, it loads them, and the pipeline's first task wrote them.
+    """
+    named = [task for task in tasks if any(task.endswith(word) for word in _words(output))]
+    if len(tasks) == 1 or (named and output.store is Store.S3 and len(named) == 1):
+        return tasks[0]
+    if not named:
+        return ""
+    return named[0] if output.store is Store.S3 else named[-1]
 
 
 def _words(output: Output) -> list[str]:

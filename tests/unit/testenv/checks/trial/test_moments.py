@@ -70,6 +70,12 @@ def test_a_folder_is_that_of_the_table_that_it_carries_the_name_of_or_of_its_pip
     )
 
 
+def test_files_that_one_task_loads_were_written_by_the_first() -> None:
+    folder = Output(store=Store.S3, name="lake/raw/cards/dt=1/", fingerprint=TABLE.fingerprint)
+    found = named(folder, "cards_daily", cards_daily=("flatten", "load_rates", "load_cards"))
+    assert found.tasks == ("cards_daily.flatten",)
+
+
 def test_what_nobody_declares_is_of_the_one_that_declares_nothing_or_of_the_only_one() -> None:
     unknown = TABLE.model_copy(update={"name": "MARTS.DIM_CARDS", "dataset": ""})
     assert named(unknown, "cards_daily", "dbt").writers == ("dbt",)

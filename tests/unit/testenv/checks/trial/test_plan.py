@@ -94,10 +94,23 @@ def test_what_reads_waits_for_what_writes_of_the_same_date_and_what_is_apart_wai
     for run, after in pairs(runs_to(plan_of(DBT, PAYMENTS, CARDS), "head")):
         waits_for = {each.pipeline for each in after}
         if run.pipeline == "dbt":
-            same = {each.pipeline for each in after if each.logical_date == run.logical_date}
+            same = {each.pipeline for each in after if each.logical_date == run.logical_date}  # all have these dates
             assert {"payments", "cards"} <= same
         else:
             assert not waits_for & {"payments", "cards"} - {run.pipeline}
+
+
+def test_what_reads_runs_last_wherever_its_intervals_lie() -> None:
+    late = Subject("payments", ("2026-01-01T05:00:00Z", "2026-01-03T23:00:00Z"), PAYMENTS.reads, PAYMENTS.writes)
+    for moment in ("head", "backfill", "again"):
+        assert [run.pipeline for run in runs_to(plan_of(DBT, late), moment)][-1] == "dbt"
+    assert [run.pipeline for run in runs_to(plan_of(DBT, late), "head")] == [
+        "dbt",
+        "payments",
+        "dbt",
+        "payments",
+        "dbt",
+    ]
 
 
 def test_what_writes_one_table_never_goes_side_by_side() -> None:
