@@ -20,13 +20,8 @@ class Lineage:
         if cycle := sorted(id_ for id_, above in self._upstream.items() if id_ in above):
             raise InvalidCatalog(f"pipelines: {', '.join(cycle)} read from each other. No order of runs is right")
         self.ordered = sorted(by_id.values(), key=lambda each: (len(self._upstream[each.id]), each.id))
-        self._places = {each.id: at for at, each in enumerate(self.ordered)}
         self._writes = {each.id: each.writes for each in self.ordered}
         self._unknown = {each.id for each in self.ordered if each.reads is None}
-
-    def place(self, id_: str) -> int:
-        """Its place in the order."""
-        return self._places[id_]
 
     def upstream(self, id_: str) -> tuple[str, ...]:
         """All pipelines that it reads from, through others too."""
