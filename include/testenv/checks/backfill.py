@@ -50,16 +50,20 @@ class BackfillCheck:
 
 
 def _findings(together: Comparison) -> Iterator[Finding]:
-    """Of each disturbance that shows a difference; of all together where none does by itself."""
-    record, told = together.trial.record, False
+    """Of each output the first disturbance that shows its difference alone; of all together where none does by itself.
+
+    What is wrong in another order may be wrong at once, too, or not: that is chance, and one reason is enough.
+    """
+    record, told = together.trial.record, set[str]()
     for each in DISTURBANCES:
         moment = f"{Moment.BACKFILL}/{each}"
         state = record.state(moment)
         found = [*failures(f"backfill-{each}", record.runs, (moment,), f"in a backfill that was {each}")]
         if state:
             found += _differing(replace(together, after=state), each)
-        told = told or bool(found)
-        yield from found
+        new = [finding for finding in found if (finding.where.dataset or finding.where.pipeline) not in told]
+        told |= {finding.where.dataset or finding.where.pipeline for finding in new}
+        yield from new
     if not told:
         yield from _differing(together, "")
 

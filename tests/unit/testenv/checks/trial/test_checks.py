@@ -123,7 +123,7 @@ def test_the_disturbance_that_shows_alone_is_named() -> None:
         "head": {PAYMENTS: GOOD},
         "backfill": {PAYMENTS: wrong},
         "backfill/shuffled": {PAYMENTS: wrong},
-        "backfill/at-once": {PAYMENTS: GOOD},
+        "backfill/at-once": {PAYMENTS: GOOD.head(1)},
         "backfill/interrupted": {PAYMENTS: GOOD},
     }
     [finding] = BackfillCheck().check(release(FrameTrial(moments, BACKFILL))).findings
