@@ -277,10 +277,17 @@ class Engine:
         """
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,200}", dag_id):
             raise Invalid(f"dag_id: {dag_id[:60]!r} is no DAG id: letters, digits, '_', '.' and '-'")
-        self._require_usable(env_id)
         date = parse_logical_date(logical_date)
-        self.ledger.note(env_id, f"runs {dag_id} for {date}", self.clock())
-        return self._start(env_id, ("run", dag_id, date))
+        return self.start_task(env_id, ("run", dag_id, date), f"runs {dag_id} for {date}")
+
+    def start_task(self, env_id: EnvId, command: tuple[str, ...], what: str) -> str:
+        """Start a task of the environment's orchestrator; returns its id. `what` is for its history.
+
+        Raises `Conflict` where the environment is not ready.
+        """
+        self._require_usable(env_id)
+        self.ledger.note(env_id, what, self.clock())
+        return self._start(env_id, command)
 
     def _start(self, env_id: EnvId, command: tuple[str, ...]) -> str:
         """Start a task, unless a move began meanwhile: that has looked for what runs before there was this."""

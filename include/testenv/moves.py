@@ -98,7 +98,7 @@ class Mover:
     def at_work(self, env_id: EnvId) -> list[str]:
         """What runs in the environment, in words: a move waits for it, and never cuts it."""
         tasks = self.engine.orchestrator.tasks(env_id).values()
-        runs = [" ".join(task.command) for task in tasks if task.command[:1] == ("run",)]
+        runs = [" ".join(task.command) for task in tasks if task.command[:1] != ("serve",)]
         jobs = [r.name for r in self.engine.backends[System.SPARK].observe(env_id) if r.kind == "job"]
         scheduled = []
         if any(task.command == ("serve",) for task in tasks):

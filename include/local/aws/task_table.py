@@ -33,8 +33,8 @@ class Task:
 
     @property
     def is_run(self) -> bool:
-        """A DAG run that ends by itself; anything else is a service, or a mistake that ends at once."""
-        return self.command[:1] == ("run",)
+        """DAG runs, which end by themselves; anything else is a service, or a mistake that ends at once."""
+        return self.command[:1] in (("run",), ("trial",))
 
     @property
     def state(self) -> str:

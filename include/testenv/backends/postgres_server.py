@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from testenv.backends.errors import postgres_errors
 from testenv.backends.protocol import Credentials
 from testenv.config import Config
 
@@ -107,3 +109,39 @@ def execute(connection: Connection, statement: str, *identifiers: str, **values:
     with connection.cursor() as cursor:
         composed = sql.SQL(statement).format(*map(sql.Identifier, identifiers)) if identifiers else sql.SQL(statement)
         cursor.execute(composed, values or None)
+
+
+@contextmanager
+def changes_by_minute(login: Credentials, column: str = "updated_at") -> Iterator[Callable[..., list[datetime]]]:
+    """Asks an environment's source, logged in as the environment, when rows of a table changed.
+
+    Gives a function of a table, a start and an end before which the changes are looked for: minutes in which there are
+    some. Tables that have no such column, or are not there, have none.
+    """
+    import psycopg2
+    from psycopg2 import sql
+
+    where = {"host": login["host"], "port": login["port"], "dbname": login["database"]}
+    with postgres_errors():
+        connection = psycopg2.connect(
+            **where, user=login["user"], password=login["password"], connect_timeout=10, options=_SESSION
+        )
+
+    def changes(table: str, start: datetime, end: datetime) -> list[datetime]:
+        with postgres_errors(), connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = %s", (table, column)
+            )
+            if cursor.fetchone() is None:
+                return []
+            changed, name = sql.Identifier(column), sql.Identifier(table)
+            query = sql.SQL(
+                "SELECT DISTINCT date_trunc('minute', {0}, 'UTC') FROM {1} WHERE {0} >= %s AND {0} < %s ORDER BY 1"
+            )
+            cursor.execute(query.format(changed, name), (start, end))
+            return [time.astimezone(UTC) for (time,) in cursor.fetchall()]
+
+    try:
+        yield changes
+    finally:
+        connection.close()

@@ -40,7 +40,7 @@ class SparkBackend:
     def ensure(self, resource: Resource, site: Site) -> None:
         require_derived(resource, _DERIVED)
         s3 = client("s3", self._config)
-        for name, content in _job_files(self._source.archive(site.spec.ref)).items():
+        for name, content in job_files(self._source.archive(site.spec.ref)).items():
             s3.put_object(Bucket=self._config.bucket, Key=resource.name + name, Body=content)
 
     @translate
@@ -101,7 +101,8 @@ def _job_runs(emr: Any, application: str) -> list[dict[str, Any]]:
     return [run for page in pages for run in page["jobRuns"]]
 
 
-def _job_files(archive: bytes) -> dict[str, bytes]:
+def job_files(archive: bytes) -> dict[str, bytes]:
+    """Name → content of each Spark job of the code."""
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         return {
             member.name.removeprefix(JOB_FILES): content.read()

@@ -1,11 +1,14 @@
 """An environment's orchestrator: the entry point of its ECS task.
 
     python -m testenv_airflow.orchestrator run DAG_ID LOGICAL_DATE
+    python -m testenv_airflow.orchestrator trial
     python -m testenv_airflow.orchestrator serve
 
 `run` executes one DAG run to its end in this process and exits with 0 if it succeeded, 1 if it failed, 2 if there is
 no such DAG or the command is wrong, 3 if the code under test cannot be imported, 4 if the environment's settings or
-code cannot be read, 143 if it was stopped. `serve` runs scheduler, triggerer (if a DAG defers) and web server until
+code cannot be read, 143 if it was stopped. `trial` goes through the plan that lies with the environment's artifacts,
+and exits with 0 when its record is whole, whatever became of the runs (see `trial`). `serve` runs scheduler, triggerer
+(if a DAG defers) and web server until
 one ends or SIGTERM comes.
 
 In its process environment: TESTENV_ENV_ID, TESTENV_BUCKET, credentials of the environment's role (see `settings`).
@@ -33,6 +36,7 @@ def main(argv: Sequence[str] | None = None, *, forked: bool = False) -> int:
     run = commands.add_parser("run", help="execute one DAG run to its end")
     run.add_argument("dag_id")
     run.add_argument("logical_date", help="ISO 8601; UTC unless it says otherwise")
+    commands.add_parser("trial", help="run a release's pipelines by the plan of its trial")
     commands.add_parser("serve", help="scheduler, triggerer and web server")
     try:
         arguments = parser.parse_args(argv)
@@ -54,6 +58,10 @@ def main(argv: Sequence[str] | None = None, *, forked: bool = False) -> int:
         from testenv_airflow.orchestrator.warmth import reconfigure
 
         reconfigure()
+    if arguments.command == "trial":
+        from testenv_airflow.orchestrator.trial import run_trial
+
+        return run_trial(deployment)
     from testenv_airflow.orchestrator.run import run_dag
 
     return run_dag(deployment, arguments.dag_id, arguments.logical_date)

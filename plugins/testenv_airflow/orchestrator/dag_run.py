@@ -7,17 +7,14 @@ set, the data interval is that of the scheduled run with this logical date, and 
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import logging
 import os
 import signal
 import time
-import traceback
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
-from typing import Any
 
 from airflow.exceptions import AirflowTaskTerminated, TaskDeferred
 from airflow.models import import_all_models
@@ -33,6 +30,8 @@ from airflow.utils.state import DagRunState, State, TaskInstanceState
 from airflow.utils.types import DagRunType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from testenv_airflow.orchestrator.trigger_wait import await_trigger
 
 log = logging.getLogger(__name__)
 
@@ -53,11 +52,15 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the run ended; `error` is the text of the first failure of a task."""
+    """How the run ended; `error` is the text of the first failure of a task.
+
+    `interrupted`: it did not end, but was left after its first task as a killed process would leave it.
+    """
 
     succeeded: bool
     tasks: list[TaskResult]
     error: str | None
+    interrupted: bool = False
 
 
 class RunStopped(BaseException):
@@ -72,12 +75,16 @@ class RunStopped(BaseException):
         self.tasks = []
 
 
-def execute(dag: DAG, logical_date: datetime) -> Outcome:
-    """Run `dag` for `logical_date` to the end; an earlier run of that date is deleted. Raises RunStopped."""
+def execute(dag: DAG, logical_date: datetime, *, first_task_only: bool = False, resume: bool = False) -> Outcome:
+    """Run `dag` for `logical_date` to the end; an earlier run of that date is deleted. Raises RunStopped.
+
+    `first_task_only` leaves the run after its first task; `resume` goes on with one that was left.
+    """
     import_tables()
     signal.signal(signal.SIGTERM, _stop)
     with create_session() as session:
-        execution = _Execution(dag, _new_run(dag, logical_date, session), session)
+        run = _run_of(dag, logical_date, session) if resume else None
+        execution = _Execution(dag, run or _new_run(dag, logical_date, session), session, first_task_only)
         try:
             execution.to_the_end()
         except RunStopped as stopped:
@@ -90,9 +97,9 @@ def execute(dag: DAG, logical_date: datetime) -> Outcome:
             session.rollback()
             execution.close_as_failed()
             return Outcome(False, execution.results(), f"{type(error).__name__}: {error}")
-        return Outcome(
-            execution.run.state == DagRunState.SUCCESS, execution.results(), next(iter(execution.errors.values()), None)
-        )
+        state, error_text = execution.run.state, next(iter(execution.errors.values()), None)
+        interrupted = first_task_only and state == DagRunState.RUNNING
+        return Outcome(state == DagRunState.SUCCESS, execution.results(), error_text, interrupted)
 
 
 def import_tables() -> None:
@@ -121,6 +128,7 @@ class _Execution:
     dag: DAG
     run: DagRun
     session: Session
+    first_task_only: bool = False
     errors: dict[str, str] = field(default_factory=dict)  # of each task whose last try failed, in order of failure
 
     def __post_init__(self) -> None:
@@ -139,6 +147,8 @@ class _Execution:
             scheduled = [each for each in waiting if each.state == TaskInstanceState.SCHEDULED]
             for task_id, map_index in sorted((each.task_id, each.map_index) for each in scheduled):
                 self._run_task(task_id, map_index)
+                if self.first_task_only:
+                    return
             if not scheduled and states == before and self.run.state == DagRunState.RUNNING:
                 self._wait_for_reschedule(waiting)
             before = states
@@ -227,7 +237,7 @@ class _Execution:
             except TaskDeferred as deferred:
                 instance.next_method = deferred.method_name
                 instance.next_kwargs = deferred.kwargs or {}
-                event = _await_trigger(deferred, instance)
+                event = await_trigger(deferred, instance)
             if isinstance(event, BaseTaskEndEvent):
                 event.handle_submit(task_instance=instance, session=self.session)
                 self.session.commit()
@@ -256,10 +266,15 @@ class _Execution:
         time.sleep(max(0.0, (min(dates) - timezone.utcnow()).total_seconds()))
 
 
+def _run_of(dag: DAG, logical_date: datetime, session: Session) -> DagRun | None:
+    date = timezone.coerce_datetime(logical_date)
+    return session.scalar(select(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.execution_date == date))
+
+
 def _new_run(dag: DAG, logical_date: datetime, session: Session) -> DagRun:
     dag.validate()
     date = timezone.coerce_datetime(logical_date)
-    earlier = session.scalar(select(DagRun).where(DagRun.dag_id == dag.dag_id, DagRun.execution_date == date))
+    earlier = _run_of(dag, date, session)
     if earlier is not None:
         print(f"orchestrator: deleting the earlier run {earlier.run_id}, {earlier.state}", flush=True)
         session.delete(earlier)
@@ -278,28 +293,6 @@ def _new_run(dag: DAG, logical_date: datetime, session: Session) -> DagRun:
     )
     session.commit()
     return run
-
-
-def _await_trigger(deferred: TaskDeferred, instance: TaskInstance) -> TriggerEvent | dict[str, Any]:
-    """The trigger's first event; or, if it fails or takes too long, the kwargs to resume the task with an error."""
-    trigger = deferred.trigger
-    trigger.task_instance = instance
-    timeout = deferred.timeout.total_seconds() if deferred.timeout else None
-
-    async def first_event() -> TriggerEvent:
-        async for event in trigger.run():
-            return event
-        raise RuntimeError("the trigger ended without an event")
-
-    async def within_time() -> TriggerEvent:
-        return await asyncio.wait_for(first_event(), timeout)
-
-    try:
-        return asyncio.run(within_time())
-    except TimeoutError:
-        return {"error": "Trigger timeout"}
-    except Exception:  # noqa: BLE001 (a trigger may raise anything; the task is told, as the triggerer does)
-        return {"error": "Trigger failure", "traceback": traceback.format_exc().splitlines(keepends=True)}
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -56,8 +56,8 @@ def run_dag(deployment: Deployment, dag_id: str, logical_date: str) -> int:
 
 def _attempt(deployment: Deployment, dag_id: str, logical_date: str) -> tuple[int, Result]:
     try:
-        date = _parse_date(logical_date)
-        outcome = execute(_load(deployment.dags, dag_id), date)
+        date = parse_date(logical_date)
+        outcome = execute(load_dag(deployment.dags, dag_id), date)
     except Refused as refused:
         print(f"orchestrator: {refused}", flush=True)
         return refused.code, Result(dag_id, logical_date, "refused", [], str(refused))
@@ -72,7 +72,7 @@ def _attempt(deployment: Deployment, dag_id: str, logical_date: str) -> tuple[in
     return 0 if outcome.succeeded else EXIT_FAILED, Result(dag_id, logical_date, state, outcome.tasks, outcome.error)
 
 
-def _parse_date(text: str) -> datetime:
+def parse_date(text: str) -> datetime:
     try:
         date = datetime.fromisoformat(text)
     except ValueError:
@@ -81,7 +81,7 @@ def _parse_date(text: str) -> datetime:
     return timezone.make_aware(date) if date.tzinfo is None else date
 
 
-def _load(folder: Path, dag_id: str) -> DAG:
+def load_dag(folder: Path, dag_id: str) -> DAG:
     """The DAG; files that cannot be imported matter only if it may be in one of them."""
     logging.getLogger("airflow.models.dagbag.DagBag").setLevel(logging.WARNING)
     with _airflow_parsing_context_manager(dag_id=dag_id):  # a file that makes many DAGs may make this one alone

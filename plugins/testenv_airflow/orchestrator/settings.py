@@ -10,7 +10,8 @@ import shutil
 import sys
 import tarfile
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 _SECRETS_BACKEND = "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
+_WITH_OWN_VARIABLES = "testenv_airflow.orchestrator.secrets.ParametersWithOwnVariables"
 
 
 class SettingsError(Exception):
@@ -26,12 +28,16 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Deployment:
-    """A prepared orchestrator: whose it is, its AIRFLOW_HOME, and the unpacked code under test."""
+    """A prepared orchestrator: whose it is, its AIRFLOW_HOME, and the unpacked code under test.
+
+    `variables` are Airflow variables that this code has in place of the environment's.
+    """
 
     env_id: str
     bucket: str
     home: Path
     code: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def dags(self) -> Path:
@@ -54,14 +60,27 @@ class Deployment:
         sys.path.insert(0, str(code / "include"))
         return deployment
 
+    def other(self, archive: str, variables: Mapping[str, str]) -> Deployment:
+        """The same orchestrator with the code of another archive below `env/ID/code/`. Raises SettingsError."""
+        code = _unpack(self.bucket, f"env/{self.env_id}/code/{archive}", self.home)
+        return replace(self, code=code, variables=variables)
+
+    def enter(self, instead_of: Deployment) -> None:
+        """Let this process, in which nothing of the code under test was imported, run this deployment's code."""
+        os.environ.update(self._airflow_variables())
+        sys.path[:] = [path for path in sys.path if path != str(instead_of.code / "include")]
+        sys.path.insert(0, str(self.code / "include"))
+
     def _airflow_variables(self) -> dict[str, str]:
         """Airflow's settings that follow from the place; the SSM parameter's take precedence."""
         prefix = f"/testenv/{self.env_id}"
-        secrets = {
+        secrets: dict[str, Any] = {
             "connections_prefix": f"{prefix}/connections",
             "variables_prefix": f"{prefix}/variables",
             "config_prefix": None,  # Airflow's own configuration is not looked up in SSM
         }
+        if self.variables:
+            secrets["own_variables"] = dict(self.variables)
         include = str(self.code / "include")
         return {
             "AIRFLOW_HOME": str(self.home),
@@ -73,7 +92,7 @@ class Deployment:
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
             "AIRFLOW__SCHEDULER__CHILD_PROCESS_LOG_DIRECTORY": str(self.home / "logs" / "scheduler"),
-            "AIRFLOW__SECRETS__BACKEND": _SECRETS_BACKEND,
+            "AIRFLOW__SECRETS__BACKEND": _WITH_OWN_VARIABLES if self.variables else _SECRETS_BACKEND,
             "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(secrets),
             "AIRFLOW__COSMOS__ENABLE_DATASET_ALIAS": "False",  # aliases break a run without a scheduler
             "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",

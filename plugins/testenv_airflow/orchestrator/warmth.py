@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
+import inspect
 
 # What DAGs of the estate's kind import; none of these starts a thread when imported (the runner checks that).
 _COMMON = (
@@ -22,6 +24,17 @@ _COMMON = (
 )
 
 
+_CLIENTS = (
+    "pandas",
+    "pyarrow.parquet",
+    "snowflake.connector",
+    "airflow.providers.snowflake.hooks.snowflake",
+    "airflow.providers.common.sql.operators.sql",
+    "airflow.providers.common.sql.hooks.sql",
+)
+"""What tasks of the estate's kind import when they run: worth it where one parent forks many. No threads either."""
+
+
 def import_all() -> None:
     """In the parent. Its database connection, if Airflow made one, is closed: children must not share a socket."""
     for module in _COMMON:
@@ -32,6 +45,20 @@ def import_all() -> None:
 
     import_tables()
     settings.engine.dispose()
+
+
+def import_clients() -> None:
+    """In a parent that forks many runs, after `import_all`."""
+    for module in _CLIENTS:
+        importlib.import_module(module)
+    from airflow.plugins_manager import integrate_macros_plugins
+    from airflow.providers_manager import ProvidersManager
+
+    integrate_macros_plugins()
+    ProvidersManager().initialize_providers_hooks()
+    inspect.stack()  # of which the AWS hook asks: where each module lies is looked up once
+    gc.collect()
+    gc.freeze()  # no child goes through what the parent has loaded, nor copies it by doing so
 
 
 def reconfigure() -> None:

@@ -28,8 +28,8 @@ TASK_SECONDS = 300
 MADE_IN = {
     "boto3.client": {"backends/aws.py"},
     "psycopg2.connect": {"backends/postgres_server.py", "datasets/observe.py"},
-    "snowflake.connector.connect": {"backends/snowflake.py"},
-    "AdminClient": {"backends/kafka_admin.py"},
+    "snowflake.connector.connect": {"backends/snowflake.py", "checks/trial/login.py"},
+    "AdminClient": {"backends/kafka_admin.py", "checks/trial/topics.py"},
     "Producer": {"backends/kafka_records.py", "datasets/tapes/clients.py"},
     "Consumer": {"datasets/tapes/clients.py"},
     "create_engine": {"ledger/reader.py", "ledger/migrations/env.py"},  # a migration is run by hand

@@ -1,0 +1,106 @@
+"""Which logical dates a trial runs: few, and such that there is something to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from testenv.core.dataset import Dataset
+from testenv.core.pipelines import Archetype, Pipeline, Pipelines
+
+BATCH, STREAMING = 3, 2
+"""Logical dates of a pipeline."""
+
+DAYS = timedelta(days=3)
+CHANGED = "updated_at"
+"""The column by which rows are extracted; a contract without it says nothing of when its rows change."""
+
+SEED = datetime(2026, 1, 1, tzinfo=UTC)
+"""First of the three days that the seed's new rows lie in (estate/seed/README.md)."""
+
+Times = Callable[[str, datetime, datetime], Iterable[datetime]]
+"""When rows of a Postgres table changed from the first time to before the second, to the minute, in any order."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The days that are looked at: from `start` to before `end`."""
+
+    start: datetime
+    end: datetime
+
+
+def window_of(dataset: Dataset) -> Window:
+    """The last days before a dataset's snapshot; of the seed, which has none, its own."""
+    if dataset.snapshot is None:
+        return Window(SEED, SEED + DAYS)
+    end = dataset.snapshot.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Window(end - DAYS, end)
+
+
+def intervals(
+    affected: Collection[str], pipelines: Pipelines, dataset: Dataset, times: Times
+) -> dict[str, tuple[str, ...]]:
+    """Pipeline → logical dates, oldest first. What is in no catalogue runs for the days."""
+    window = window_of(dataset)
+    return {id_: _dates(pipelines.get(id_), dataset, window, times) for id_ in sorted(affected)}
+
+
+def _dates(pipeline: Pipeline | None, dataset: Dataset, window: Window, times: Times) -> tuple[str, ...]:
+    if pipeline is None:
+        return tuple(_text(window.start + timedelta(days=number)) for number in range(BATCH))
+    if pipeline.streaming:
+        return choose(pipeline.schedule, window, (), STREAMING)
+    back = timedelta(days=pipeline.lookback_days)
+    match pipeline.archetype:
+        case Archetype.POSTGRES:
+            tables = [each.partition(".")[2] for each in pipeline.inputs]
+            changed = [time for table in tables for time in times(table, window.start, window.end)]
+        case Archetype.S3:
+            changed = [day + back for each in pipeline.inputs for day in _days(dataset, each.partition(".")[2])]
+        case Archetype.KAFKA:
+            changed = []
+    inside = [time for time in changed if window.start <= time < window.end]
+    return choose(pipeline.schedule, window, inside, BATCH)
+
+
+def choose(schedule: str, window: Window, times: Iterable[datetime], most: int) -> tuple[str, ...]:
+    """Starts of the schedule's intervals that hold one of `times`: first, last, and evenly between, at most `most`.
+
+    Where there are no times, the first intervals that begin in the window, or the one that holds its start.
+    """
+    starts = sorted({_start(schedule, time) for time in times})
+    if not starts:
+        starts = _first(schedule, window, most)
+    if len(starts) > most:
+        starts = [starts[round(number * (len(starts) - 1) / (most - 1))] for number in range(most)]
+    return tuple(map(_text, starts))
+
+
+def _first(schedule: str, window: Window, most: int) -> list[datetime]:
+    from croniter import croniter
+
+    times = croniter(schedule, window.start - timedelta(seconds=1))
+    found: list[datetime] = [times.get_next(datetime) for _ in range(most)]
+    return [time for time in found if time < window.end] or [_start(schedule, window.start)]
+
+
+def _start(schedule: str, time: datetime) -> datetime:
+    """Start of the interval that holds `time`."""
+    from croniter import croniter
+
+    minute = time.replace(second=0, microsecond=0)
+    found: datetime = croniter(schedule, minute + timedelta(seconds=1)).get_prev(datetime)
+    return found
+
+
+def _days(dataset: Dataset, feed: str) -> Sequence[datetime]:
+    """Days on which files of a feed landed."""
+    prefix = f"landing/{feed}/dt="
+    days = {path.removeprefix(prefix).partition("/")[0] for path in dataset.files if path.startswith(prefix)}
+    return [datetime.fromisoformat(day).replace(tzinfo=UTC) for day in sorted(days)]
+
+
+def _text(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

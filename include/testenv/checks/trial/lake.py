@@ -1,0 +1,120 @@
+"""Files of the lake and of the checkpoints: copies of them at moments, and back.
+
+A folder that directly holds data files is one output. Its rows are compared, not its files: their names may be random.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from testenv.checks.diff import Fingerprint, Table, files, fingerprint
+from testenv.checks.diff.files import FORMATS
+from testenv.checks.diff.table import WHOLE
+from testenv.core.errors import NotFound
+
+LAKE, CHECKPOINTS = "lake/", "checkpoints/"
+OWN = "checkpoints/_testenv/"
+"""What the trial itself says to jobs; neither kept nor reset."""
+
+COPIES = "trial/"
+"""Below the environment's prefix: `trial/MOMENT/lake/…`."""
+
+OPAQUE = "S3 ETags"
+"""How files of other forms are compared: each by its bytes."""
+
+EMPTY = '"d41d8cd98f00b204e9800998ecf8427e"'
+"""The ETag of an object without content, which has no rows: Spark leaves such JSON files."""
+
+Listing = Mapping[str, str]
+"""Path below the environment's prefix → ETag."""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The environment's prefix of the bucket (`env/ID/`), by a boto3 session of its role."""
+
+    session: Any
+    s3: Any
+    bucket: str
+    prefix: str
+
+    def listing(self, folder: str) -> dict[str, str]:
+        """All objects below a folder of the prefix."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix + folder)
+        found = (entry for page in pages for entry in page.get("Contents", []))
+        return {entry["Key"].removeprefix(self.prefix): entry["ETag"] for entry in found}
+
+    def fingerprint(self, folder: str, listing: Listing) -> Fingerprint:
+        """Of the rows of all files below `folder`, which has those of `listing`."""
+        if kind := kind_of(path for path, etag in listing.items() if etag != EMPTY):
+            return fingerprint(self.table(folder, kind))
+        digests = (hashlib.sha256(etag.encode()).digest()[:8] for etag in listing.values())
+        return Fingerprint(OPAQUE, len(listing), sum(int.from_bytes(each) for each in digests) % WHOLE)
+
+    def table(self, folder: str, kind: str) -> Table:
+        """The rows of a folder's files."""
+        return files(f"s3://{self.bucket}/{self.prefix}{folder}", kind, self.session)
+
+    def kept_table(self, moment: str, folder: str) -> Table:
+        """A folder's rows as they were. Raises `NotFound`, also for files that have no rows."""
+        place = place_of(moment) + folder
+        copies = self.listing(place)
+        kind = kind_of(path.removeprefix(place) for path, etag in copies.items() if etag != EMPTY)
+        if not kind:
+            raise NotFound(f"{folder}: its files at {moment} are none of {', '.join(FORMATS)}, so it has no rows")
+        return self.table(place, kind)
+
+    def keep(self, moment: str, paths: Iterable[str]) -> None:
+        """Copy objects as they are now."""
+        for path in paths:
+            self._copy(path, place_of(moment) + path)
+
+    def restore(self, moment: str, wanted: Listing, there: Listing) -> None:
+        """Make what is `there` be `wanted`, from the copies of `moment`."""
+        self._delete(there.keys() - wanted.keys())
+        for path, etag in wanted.items():
+            if there.get(path) != etag:
+                self._copy(place_of(moment) + path, path)
+
+    def put(self, path: str, body: bytes) -> None:
+        """Write an object."""
+        self.s3.put_object(Bucket=self.bucket, Key=self.prefix + path, Body=body)
+
+    def _copy(self, source: str, target: str) -> None:
+        origin = {"Bucket": self.bucket, "Key": self.prefix + source}
+        self.s3.copy_object(Bucket=self.bucket, Key=self.prefix + target, CopySource=origin)
+
+    def _delete(self, paths: Collection[str]) -> None:
+        for path in sorted(paths):
+            self.s3.delete_object(Bucket=self.bucket, Key=self.prefix + path)
+
+
+def place_of(moment: str) -> str:
+    """Where a moment's copies lie, below the environment's prefix."""
+    return f"{COPIES}{moment}/"
+
+
+def folders(listing: Listing) -> dict[str, dict[str, str]]:
+    """Folder that directly holds data → all data below it. As Spark has it, what begins with `_` or `.` is no data."""
+    data = {path: etag for path, etag in listing.items() if _is_data(path)}
+    parents = sorted({path.rpartition("/")[0] + "/" for path in data})
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for path, etag in data.items():
+        for parent in parents:
+            if path.startswith(parent):
+                found[parent][path] = etag
+    return dict(found)
+
+
+def kind_of(listing: Iterable[str]) -> str:
+    """The one form that all files have; empty if they have several, or another than can be compared row by row."""
+    kinds = {path.rpartition(".")[2] for path in listing if _is_data(path)}
+    return kinds.pop() if len(kinds) == 1 and kinds <= set(FORMATS) else ""
+
+
+def _is_data(path: str) -> bool:
+    return not path.endswith("/") and not any(part.startswith(("_", ".")) for part in path.split("/"))

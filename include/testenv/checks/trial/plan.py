@@ -1,0 +1,277 @@
+"""What a trial does, step by step: decided before anything runs, from the affected pipelines and their lineage.
+
+Sides run one after another from the same start. Runs of a step that do not depend on each other may go side by side;
+`Run.after` says which must have ended.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from testenv.checks.trial.kills import Point
+from testenv.checks.trial.lineage import Lineage
+from testenv.checks.trial.record import Moment, Side
+from testenv.core.contract import Contracts
+from testenv.core.pipelines import Pipelines
+
+KILL_POINTS = tuple(point.value for point in Point)
+"""Where a streaming job is killed, in the order in which a micro-batch passes them."""
+
+SHUFFLED, AT_ONCE, INTERRUPTED = "shuffled", "at-once", "interrupted"
+DISTURBANCES = (SHUFFLED, AT_ONCE, INTERRUPTED)
+"""What a backfill is disturbed by."""
+
+SLICE = 2
+"""Runs of one pipeline that a backfill starts at once."""
+
+RUN_SECONDS, TRIAL_SECONDS = 300, 1080
+"""Limits of one run and of the whole trial: it is over within the twenty minutes of a verdict."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A pipeline of the trial. `intervals` are its logical dates, oldest first.
+
+    `reads` and `writes` are contracts' ids; `reads` is None where nobody says: then it reads what all the others write.
+    `sides` are those whose code has it.
+    """
+
+    id: str
+    intervals: tuple[str, ...]
+    reads: frozenset[str] | None = None
+    writes: frozenset[str] = frozenset()
+    streaming: bool = False
+    sides: frozenset[Side] = frozenset(("base", "head"))
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(_Frozen):
+    """A run of a pipeline for a logical date, once the runs at the places `after` of the same step have ended.
+
+    `interrupted`: it is ended after its first task, and resumed. `kill_at`: its streaming job is killed at that point
+    of its first micro-batch, so that it fails.
+    """
+
+    pipeline: str
+    logical_date: str
+    after: tuple[int, ...] = ()
+    interrupted: bool = False
+    kill_at: str = ""
+
+
+class Runs(_Frozen):
+    """Runs of one side's code, on the way to `moment`."""
+
+    do: Literal["run"] = "run"
+    side: Side
+    moment: str
+    runs: tuple[Run, ...]
+
+
+class Record(_Frozen):
+    """Record the state of every output as `moment`."""
+
+    do: Literal["record"] = "record"
+    moment: str
+
+
+class Reset(_Frozen):
+    """Make everything be as it was at the start."""
+
+    do: Literal["reset"] = "reset"
+
+
+Step = Annotated[Runs | Record | Reset, Field(discriminator="do")]
+
+
+class Alone(_Frozen):
+    """Steps to go on with where `moment` differs from `like` in what `pipelines` wrote."""
+
+    moment: str
+    like: str
+    pipelines: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+class Plan(_Frozen):
+    """A whole trial.
+
+    `upstream`: pipeline → those that it reads from; it does not run where one of them failed. `writes`: pipeline →
+    datasets it declares. `allowed`: output → columns whose differences are no reason to go on with `alone`.
+    """
+
+    env_id: str
+    dataset: str
+    intervals: dict[str, tuple[str, ...]]
+    steps: tuple[Step, ...]
+    alone: tuple[Alone, ...] = ()
+    upstream: dict[str, tuple[str, ...]] = {}
+    writes: dict[str, tuple[str, ...]] = {}
+    streaming: tuple[str, ...] = ()
+    allowed: dict[str, tuple[str, ...]] = {}
+    emulated: tuple[str, ...] = ()
+    run_seconds: int = RUN_SECONDS
+    seconds: int = TRIAL_SECONDS
+
+    @property
+    def sides(self) -> frozenset[Side]:
+        """Sides whose code runs."""
+        return frozenset(step.side for step in self.steps if isinstance(step, Runs))
+
+
+def subjects(
+    affected: Collection[str], base: Pipelines, head: Pipelines, intervals: Mapping[str, tuple[str, ...]]
+) -> tuple[Subject, ...]:
+    """The affected pipelines, as both sides' catalogues know them. One that neither lists reads what all others write.
+
+    `intervals` has those that are to be run: what is not in it is left out.
+    """
+    found = []
+    for id_ in sorted(set(affected) & intervals.keys()):
+        known = [each[id_] for each in (head, base) if id_ in each]
+        sides: list[Side] = [side for side, each in (("base", base), ("head", head)) if id_ in each]  # type: ignore[misc]
+        if not known:
+            found.append(Subject(id_, intervals[id_]))
+            continue
+        reads, writes = (frozenset(x for each in known for x in getattr(each, k)) for k in ("inputs", "outputs"))
+        found.append(Subject(id_, intervals[id_], reads, writes, known[0].streaming, frozenset(sides)))
+    return tuple(found)
+
+
+def make_plan(
+    env_id: str, dataset: str, chosen: Sequence[Subject], contracts: Contracts, emulated: Sequence[str] = ()
+) -> Plan:
+    """The trial of these pipelines in an environment. Raises `InvalidCatalog` where they read from each other."""
+    there, (steps, alone) = Lineage(chosen), steps_of(chosen)
+    lenient = {
+        f"{each.store}:{each.name}": tuple(sorted({f.column for f in each.fields if f.ignored or f.tolerance}))
+        for each in contracts.values()
+    }
+    return Plan(
+        env_id=env_id,
+        dataset=dataset,
+        intervals={each.id: each.intervals for each in chosen},
+        steps=steps,
+        alone=alone,
+        upstream={each.id: there.upstream(each.id) for each in chosen},
+        writes={each.id: tuple(sorted(each.writes)) for each in chosen},
+        streaming=tuple(sorted(each.id for each in chosen if each.streaming)),
+        allowed={output: columns for output, columns in sorted(lenient.items()) if columns},
+        emulated=tuple(emulated),
+    )
+
+
+def steps_of(chosen: Iterable[Subject]) -> tuple[tuple[Step, ...], tuple[Alone, ...]]:
+    """The steps of a trial of these pipelines, and those to go on with where a disturbance shows."""
+    there = Lineage(chosen)
+    base, head = ([each for each in there.ordered if side in each.sides] for side in ("base", "head"))
+    steps: list[Step] = [Record(moment=Moment.START)]
+    if base:
+        steps += [Runs(side="base", moment=Moment.BASE, runs=_sequence(base, there)), Record(moment=Moment.BASE)]
+    if not head:
+        return (*steps, Reset(), Record(moment=Moment.HEAD)), ()
+    steps += [Reset()] if base else []
+    steps += [_head(Moment.HEAD, _sequence(head, there)), Record(moment=Moment.HEAD)]
+    steps += [_head(Moment.AGAIN, _again(head, there)), Record(moment=Moment.AGAIN)]
+    alone: list[Alone] = []
+    batch, streams = ([each for each in head if each.streaming is wanted] for wanted in (False, True))
+    if batch:
+        needed = [each for each in head if not each.streaming or there.feeds(each.id, {one.id for one in batch})]
+        names = tuple(each.id for each in batch)
+        steps += _backfill(Moment.BACKFILL, needed, there, DISTURBANCES)
+        alone += [
+            Alone(
+                moment=Moment.BACKFILL,
+                like=Moment.HEAD,
+                pipelines=names,
+                steps=_backfill(f"{Moment.BACKFILL}/{each}", needed, there, (each,)),
+            )
+            for each in DISTURBANCES
+        ]
+    if streams:
+        names = tuple(each.id for each in streams)
+        steps += _crashed(Moment.CRASHED, streams, there, KILL_POINTS)
+        alone += [
+            Alone(
+                moment=Moment.CRASHED,
+                like=Moment.HEAD,
+                pipelines=names,
+                steps=_crashed(f"{Moment.CRASHED}/{point}", streams, there, (point,)),
+            )
+            for point in KILL_POINTS
+        ]
+    return tuple(steps), tuple(alone)
+
+
+def _head(moment: str, runs: tuple[Run, ...]) -> Runs:
+    return Runs(side="head", moment=moment, runs=runs)
+
+
+def _sequence(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
+    """Date after date."""
+    return there.in_turn(
+        _rounds([[[Run(pipeline=each.id, logical_date=d)] for d in each.intervals] for each in chosen])
+    )
+
+
+def _again(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
+    """A middle interval of each."""
+    return there.in_turn(
+        [
+            [Run(pipeline=each.id, logical_date=each.intervals[(len(each.intervals) - 1) // 2])]
+            for each in chosen
+            if each.intervals
+        ]
+    )
+
+
+def _backfill(moment: str, chosen: Sequence[Subject], there: Lineage, by: Collection[str]) -> tuple[Step, ...]:
+    """Slice after slice; streams, whose place in the topic is their order, as they always run."""
+    sliced = []
+    for each in chosen:
+        dates = list(each.intervals)
+        if SHUFFLED in by and not each.streaming:
+            dates = shuffled(each.id, dates)
+        size = SLICE if AT_ONCE in by and not each.streaming else 1
+        cut = INTERRUPTED in by and not each.streaming
+        runs = [
+            Run(pipeline=each.id, logical_date=date, interrupted=cut and number == len(dates) - 1)
+            for number, date in enumerate(dates)
+        ]
+        sliced.append([runs[at : at + size] for at in range(0, len(runs), size)])
+    return Reset(), _head(moment, there.in_turn(_rounds(sliced))), Record(moment=moment)
+
+
+def _rounds(groups: Sequence[Sequence[list[Run]]]) -> list[list[Run]]:
+    """The groups of all pipelines, which are in order, round by round. All end with the same round: so what reads has
+    read all that was written, though intervals of an hour and of a day may lie elsewhere.
+    """
+    most = max(map(len, groups), default=0)
+    return [each[at - most] for at in range(most) for each in groups if at - most >= -len(each)]
+
+
+def _crashed(moment: str, chosen: Sequence[Subject], there: Lineage, points: Sequence[str]) -> tuple[Step, ...]:
+    """Each killed at every point, one start after the other, and then left to run to its end."""
+    groups = []
+    for each in chosen:
+        for number, date in enumerate(each.intervals):
+            kills = points if number == 0 else ()
+            groups += [[Run(pipeline=each.id, logical_date=date, kill_at=point)] for point in kills]
+            groups.append([Run(pipeline=each.id, logical_date=date)])
+    return Reset(), _head(moment, there.in_turn(groups, one_kill=True)), Record(moment=moment)
+
+
+def shuffled(pipeline: str, dates: Sequence[str]) -> list[str]:
+    """The dates in another order, always the same for a pipeline."""
+    mixed, generator = list(dates), random.Random(pipeline)
+    while len(dates) > 1 and mixed == list(dates):
+        generator.shuffle(mixed)
+    return mixed
