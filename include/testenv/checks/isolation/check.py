@@ -75,7 +75,7 @@ def _all_places(files: Files, layout: Layout, known: Known) -> list[Place]:
 
 
 def hard_coded(was: Iterable[Place], now: Iterable[Place]) -> Iterator[Finding]:
-    """What head adds is breaking; what stood in base, in the same file or one that is gone, is a warning."""
+    """What head adds is breaking; what stood in base, in the same file or one that has none now, is a warning."""
     now = list(now)
     files = {place.file for place in now}
     old = {(place.file if place.file in files else "", place.rule, place.name) for place in was}

@@ -8,7 +8,7 @@ from typing import Any
 
 from testenv.checks.protocol import Finding, Severity, Verdict, Where, Witness
 from testenv.checks.quality import sql
-from testenv.checks.quality.checkpoint import Answer, Answers, Asked, run_checkpoint
+from testenv.checks.quality.checkpoint import Answer, Answers, Ask, Asked, run_checkpoint
 from testenv.checks.quality.expectations import Expectation
 from testenv.checks.quality.loosened import Judged, judged, loosened
 from testenv.checks.quality.warehouse import Warehouse
@@ -29,6 +29,7 @@ class QualityCheck:
     """Contracts of the outputs of affected pipelines, by Great Expectations, at the moment `head`."""
 
     name: str = "quality"
+    ask: Ask = run_checkpoint
 
     def check(self, release: Release) -> Verdict:
         """The verdict. Raises errors of `testenv.core.errors` where the tables cannot be asked."""
@@ -36,7 +37,7 @@ class QualityCheck:
         contracts = _of_outputs(release)
         emulated: tuple[str, ...] = ()
         if contracts and release.trial:
-            run = _Run(release, release.trial, contracts)
+            run = _Run(release, release.trial, contracts, self.ask)
             findings += run.findings()
             ran += run.ran
             emulated = release.trial.record.emulated
@@ -65,6 +66,7 @@ class _Run:
     release: Release
     trial: Trial
     contracts: Mapping[str, tuple[Contract | None, Contract | None]]
+    ask: Ask
     ran: list[str] = field(default_factory=list)
     warehouse: Warehouse = field(init=False)
 
@@ -96,16 +98,12 @@ class _Run:
             rules[id_] = {one.expectation.id: one for one in askable}
             tables.append(Asked(id_, place, [self._at(one.expectation, Moment.HEAD) for one in askable]))
             self.ran.append(f"Great Expectations {id_}: {len(askable)} rules")
-        answers = self._ask(tables)
+        keep = self.release.keep
+        login = self.warehouse.connection_parameters()
+        answers = self.ask(login, tables, lambda path, body: keep(FOLDER + path, body))
         for id_, known in rules.items():
             found += self._broken(id_, known, answers)
         return found
-
-    def _ask(self, tables: list[Asked]) -> Answers:
-        keep = self.release.keep
-        return run_checkpoint(
-            self.warehouse.connection_parameters(), tables, lambda path, body: keep(FOLDER + path, body)
-        )
 
     def _place(self, moment: str, name: str) -> str | None:
         try:

@@ -50,6 +50,10 @@ Answers = dict[str, Answer]
 """By the expectation's id."""
 
 
+Ask = Callable[[Mapping[str, Any], Sequence[Asked], Keep], Answers]
+"""What asks: by a login, of tables; `run_checkpoint`."""
+
+
 def run_checkpoint(login: Mapping[str, Any], asked: Sequence[Asked], keep: Keep) -> Answers:
     """Ask all, and keep the data docs. Raises `Failed` where Great Expectations itself fails."""
     if not asked:
@@ -106,11 +110,13 @@ def _datasource(context: AbstractDataContext, login: Mapping[str, Any]) -> SQLDa
     )
 
 
-def _der(pem: str) -> str:
+def _der(key_text: str) -> str:
     """The key as the connector takes it in text: DER in base64."""
     from cryptography.hazmat.primitives import serialization
 
-    key = serialization.load_pem_private_key(pem.encode(), password=None)
+    if not key_text.startswith("-----BEGIN"):
+        return key_text
+    key = serialization.load_pem_private_key(key_text.encode(), password=None)
     form = (serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return base64.b64encode(key.private_bytes(*form)).decode()
 

@@ -11,9 +11,9 @@ class Warehouse(Protocol):
     """The environment's Snowflake, for a tool that logs in by itself."""
 
     def connection_parameters(self) -> Mapping[str, Any]:
-        """`account`, `user`, `private_key` (PEM), `role`, `database`, `warehouse`; `host` and `port` where it has them.
+        """`account`, `user`, `private_key`, `role`, `database`, `warehouse`; `host` and `port` where it has them.
 
-        The login is the environment's own: it sees what the pipelines see.
+        The key is in PEM, or its DER in base64. The login is the environment's own: it sees what the pipelines see.
         """
         ...
 
