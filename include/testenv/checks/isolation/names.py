@@ -159,6 +159,11 @@ def in_sql(text: str, known: Known) -> Iterator[Named]:
     """Names in SQL: databases before a schema, and what a session is told to use."""
     plain = open_text(without_comments(text))
     yield from in_text(plain, known)
+    yield from in_statement(plain, known)
+
+
+def in_statement(plain: str, known: Known) -> Iterator[Named]:
+    """What SQL without comments and templates names as objects."""
     bare = re.sub(r"'(?:[^']|'')*'", "''", plain)
     for match in _USE.finditer(bare):
         kind, name = match["kind"].upper(), _unquoted(match["name"])
@@ -167,7 +172,7 @@ def in_sql(text: str, known: Known) -> Iterator[Named]:
                 kind, "hard-coded-account"
             )
             yield Named(rule, name)
-    seen = set()
+    seen: set[str] = set()
     for match in (*_INTO.finditer(bare), *_THREE.finditer(bare)):
         database, schema = _unquoted(match["database"]), _unquoted(match["schema"] or "PUBLIC")
         certain = match.re is _INTO or schema.upper() in known.schemas or database.upper() in known.production

@@ -122,7 +122,7 @@ def statements(rows: Iterable[Mapping[str, Any]], env_id: str, known: Known, old
 
 
 def _databases(text: str, known: Known) -> Iterator[str]:
-    for named in names.in_sql(text, known):
+    for named in names.in_statement(names.without_comments(text), known):
         if named.rule == "hard-coded-database":
             yield named.name.partition(".")[0]
 

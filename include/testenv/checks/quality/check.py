@@ -225,7 +225,7 @@ class _Run:
 
     def _sql(self, expectation: Expectation, contract: Contract) -> str:
         """The rule's question of the dataset itself."""
-        return (expectation.rows or expectation.measure).format(batch=contract.name)
+        return (expectation.rows or expectation.measure).replace(sql.WHOLE, sql.BATCH).format(batch=contract.name)
 
 
 def spelled(place: str) -> str:

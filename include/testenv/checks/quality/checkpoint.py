@@ -60,10 +60,12 @@ def run_checkpoint(login: Mapping[str, Any], asked: Sequence[Asked], keep: Keep)
         return {}
     with TemporaryDirectory(prefix="testenv-quality-") as folder, _quiet():
         import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
         from great_expectations.exceptions import GreatExpectationsError
 
         try:
             context = gx.get_context(mode="ephemeral")
+            context.variables.progress_bars = ProgressBarsConfig(globally=False)
             context.delete_data_docs_site(_DEFAULT)
             context.add_data_docs_site(_SITE, _site(folder))
             source = _datasource(context, login)
@@ -126,7 +128,7 @@ def _definition(context: AbstractDataContext, source: SQLDatasource, asked: Aske
     import great_expectations as gx
 
     schema, _, table = asked.table.partition(".")
-    asset = source.add_table_asset(asked.dataset, table_name=table, schema_name=schema)
+    asset = source.add_table_asset(asked.dataset, table_name=f'"{table}"', schema_name=schema)
     batch = asset.add_batch_definition_whole_table("whole")
     suite = context.suites.add(_suite(asked))
     return context.validation_definitions.add(gx.ValidationDefinition(name=asked.dataset, data=batch, suite=suite))

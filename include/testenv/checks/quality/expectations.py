@@ -200,9 +200,7 @@ def _duplicates(paths: list[str], rule: Rule) -> str:
         raise InvalidCatalog(f"{rule.name!r}: duplicateValues is about a field, or arguments: {{properties: [...]}}")
     values = [sql.place(path).value for path in paths]
     there = " AND ".join(f"{value} IS NOT NULL" for value in values)
-    return (
-        f"SELECT T.* FROM {sql.BATCH} AS T WHERE {there} QUALIFY COUNT(*) OVER (PARTITION BY {', '.join(values)}) > 1"
-    )
+    return f"SELECT T.* FROM {sql.ROWS} WHERE {there} QUALIFY COUNT(*) OVER (PARTITION BY {', '.join(values)}) > 1"
 
 
 def _native(rule: Rule) -> tuple[str, dict[str, Any]] | None:

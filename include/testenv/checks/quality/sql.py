@@ -1,6 +1,7 @@
 """Quality rules as Snowflake's SQL: the rows that a rule is about, what it measures, and whether its bounds hold.
 
-Statements have `{batch}` where the table's name goes; braces of their own are doubled, as `str.format` has it.
+Statements have `{batch}` where the table's name goes; braces of their own are doubled, as `str.format` has it. Great
+Expectations puts a subquery with an alias there, so that none may follow: hence `WHOLE`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 BATCH = "{batch}"
+WHOLE = f"(SELECT * FROM {BATCH})"
+ROWS = f"{WHOLE} AS T"
 VALUE = "VALUE"
 
 _COMPARISONS = {
@@ -31,12 +34,12 @@ class Place:
 
     value: str
     there: str = ""
-    source: str = BATCH
+    source: str = ROWS
 
     def rows(self, condition: str) -> str:
         """The rows, or elements of lists in them, whose leaf is there and meets the condition."""
         where = " AND ".join(filter(None, (self.there, condition)))
-        return f"SELECT T.* FROM {self.source}{'' if self.source != BATCH else ' AS T'} WHERE {where}"
+        return f"SELECT T.* FROM {self.source} WHERE {where}"
 
 
 def place(path: str) -> Place:
@@ -45,7 +48,7 @@ def place(path: str) -> Place:
     if not steps and not top.endswith("[]"):
         return Place(f"T.{identifier(top)}")
     document = f"TRY_PARSE_JSON(T.{identifier(top.removesuffix('[]'))}::VARCHAR)"
-    source, lists = f"{BATCH} AS T", 0
+    source, lists = ROWS, 0
     inside: list[str] = []
     if top.endswith("[]"):
         source, document, lists = _flattened(source, document, 0)
@@ -56,7 +59,7 @@ def place(path: str) -> Place:
             inside = []
     parent = _at(document, inside[:-1]) if inside else ""
     there = f"({parent})::VARCHAR IS NOT NULL" if parent else ""
-    return Place(f"({_at(document, inside)})::VARCHAR", there, BATCH if source == f"{BATCH} AS T" else source)
+    return Place(f"({_at(document, inside)})::VARCHAR", there, source)
 
 
 def _flattened(source: str, document: str, lists: int) -> tuple[str, str, int]:
@@ -143,8 +146,8 @@ def bounds(must: Mapping[str, Any]) -> str:
 def named(query: str, table: str) -> str:
     """A contract's query with `{batch}` for the table's name, or for ODCS's placeholders of it."""
     text = re.sub(r"\$?\{(object|table|model|schema)\}", "\0", query)
-    text = escaped(text).replace("\0", BATCH)
-    return replaced(text, {table: BATCH})
+    text = escaped(text).replace("\0", WHOLE)
+    return replaced(text, {table: WHOLE})
 
 
 def replaced(query: str, names: Mapping[str, str]) -> str:

@@ -83,20 +83,23 @@ def test_great_expectations_own_expectations_are_used(given: Rule, type_: str, a
     [
         (
             rule(must={"mustBeLessThan": 100}),
-            'SELECT VALUE FROM (SELECT COUNT(*) AS VALUE FROM (SELECT T.* FROM {batch} AS T WHERE T."A" IS NULL)) '
+            "SELECT VALUE FROM (SELECT COUNT(*) AS VALUE FROM (SELECT T.* FROM (SELECT * FROM {batch}) AS T WHERE "
+            'T."A" IS NULL)) '
             "AS JUDGED WHERE NOT COALESCE(VALUE < 100, FALSE)",
         ),
         (
             rule("invalidValues", arguments={"pattern": "^[a-z]{2}$"}),
-            'SELECT T.* FROM {batch} AS T WHERE T."A" IS NOT NULL AND (NOT REGEXP_LIKE(T."A", \'^[a-z]{{2}}$\'))',
+            'SELECT T.* FROM (SELECT * FROM {batch}) AS T WHERE T."A" IS NOT NULL AND '
+            "(NOT REGEXP_LIKE(T.\"A\", '^[a-z]{{2}}$'))",
         ),
         (
             Rule(name="q", query="SELECT COUNT(*) FROM RAW.T WHERE A < 'RAW.T'", must={"mustBe": 0}),
-            "SELECT * FROM {batch} WHERE A < 'RAW.T'",
+            "SELECT * FROM (SELECT * FROM {batch}) WHERE A < 'RAW.T'",
         ),
         (
             Rule(name="q", query="SELECT MAX(A) FROM ${object};", must={"mustBeBetween": [1, 2]}),
-            "SELECT VALUE FROM (SELECT VALUE FROM (SELECT MAX(A) FROM {batch}) AS MEASURED (VALUE)) AS JUDGED "
+            "SELECT VALUE FROM (SELECT VALUE FROM (SELECT MAX(A) FROM (SELECT * FROM {batch})) AS MEASURED (VALUE)) "
+            "AS JUDGED "
             "WHERE NOT COALESCE(VALUE BETWEEN 1 AND 2, FALSE)",
         ),
     ],
@@ -146,12 +149,14 @@ def test_an_id_is_of_what_is_asked_and_not_of_its_name() -> None:
     [
         (
             "V.merchant.id",
-            'SELECT T.* FROM {batch} AS T WHERE (GET_PATH(TRY_PARSE_JSON(T."V"::VARCHAR), \'["merchant"]\'))'
+            "SELECT T.* FROM (SELECT * FROM {batch}) AS T WHERE "
+            '(GET_PATH(TRY_PARSE_JSON(T."V"::VARCHAR), \'["merchant"]\'))'
             "::VARCHAR IS NOT NULL AND X",
         ),
         (
             "V.lines[].sum",
-            'SELECT T.* FROM {batch} AS T, LATERAL FLATTEN(INPUT => GET_PATH(TRY_PARSE_JSON(T."V"::VARCHAR), '
+            "SELECT T.* FROM (SELECT * FROM {batch}) AS T, "
+            'LATERAL FLATTEN(INPUT => GET_PATH(TRY_PARSE_JSON(T."V"::VARCHAR), '
             "'[\"lines\"]')) AS E0 WHERE (E0.VALUE)::VARCHAR IS NOT NULL AND X",
         ),
     ],
