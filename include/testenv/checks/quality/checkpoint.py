@@ -92,8 +92,8 @@ def _site(folder: str) -> dict[str, Any]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Pages and what they show; not the fonts and pictures of every site, which are most of its size."""
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and "static" not in path.parts[:-1][-2:])
+    """Pages and what they show, without their fonts: those are most of a site, and browsers have others."""
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and "fonts" not in path.parts)
 
 
 def _datasource(context: AbstractDataContext, login: Mapping[str, Any]) -> SQLDatasource:

@@ -58,8 +58,8 @@ def place(path: str) -> Place:
             source, document, lists = _flattened(source, _at(document, inside), lists)
             inside = []
     parent = _at(document, inside[:-1]) if inside else ""
-    there = f"({parent})::VARCHAR IS NOT NULL" if parent else ""
-    return Place(f"({_at(document, inside)})::VARCHAR", there, source)
+    there = f"{parent}::VARCHAR IS NOT NULL" if parent else ""
+    return Place(f"{_at(document, inside)}::VARCHAR", there, source)
 
 
 def _flattened(source: str, document: str, lists: int) -> tuple[str, str, int]:
@@ -67,10 +67,7 @@ def _flattened(source: str, document: str, lists: int) -> tuple[str, str, int]:
 
 
 def _at(document: str, steps: Sequence[str]) -> str:
-    if not steps:
-        return document
-    path = "".join(f'["{escaped(step)}"]' for step in steps)
-    return f"GET_PATH({document}, {literal(path)})"
+    return document + "".join(f"[{literal(step)}]" for step in steps)
 
 
 def identifier(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +23,14 @@ from testenv.core.errors import NotFound
 from testenv.core.resources import System
 from testenv.datasets.contracts import load_contracts
 
+PAYMENTS, EVENTS, CHATS = (f'TESTENV_HEAD."3_RAW_{name}"' for name in ("PAYMENTS", "PAYMENT_EVENTS", "SUPPORT_CHATS"))
+
 PLANTED = [
     # No METHOD of the list, no CURRENCY, changed before it was made, and one row twice.
-    "UPDATE {0} SET METHOD = 'barter' WHERE PAYMENT_ID = 2",
-    "UPDATE {0} SET METHOD = 'cash' WHERE PAYMENT_ID = 1",
-    "UPDATE {0} SET UPDATED_AT = DATEADD(day, -1, CREATED_AT) WHERE PAYMENT_ID = 3",
-    "INSERT INTO {0} SELECT * FROM {0} WHERE PAYMENT_ID = 4",
+    f"UPDATE {PAYMENTS} SET METHOD = 'barter' WHERE PAYMENT_ID = 2",
+    f"UPDATE {PAYMENTS} SET METHOD = 'cash' WHERE PAYMENT_ID = 1",
+    f"UPDATE {PAYMENTS} SET UPDATED_AT = DATEADD(day, -1, CREATED_AT) WHERE PAYMENT_ID = 3",
+    f"INSERT INTO {PAYMENTS} SELECT * FROM {PAYMENTS} WHERE PAYMENT_ID = 4",
 ]
 
 
@@ -89,7 +92,7 @@ def make_trial(world: World, site: Site) -> Iterator[Any]:
                     place = trial.place(moment, name).replace(".3", '."3') + '"'
                     run(connection, f"CREATE TRANSIENT TABLE {place} CLONE {name}")
             for statement in statements:
-                run(connection, statement.format('TESTENV_HEAD."3_RAW_PAYMENTS"'))
+                run(connection, statement)
             return trial
 
         yield make
@@ -124,6 +127,44 @@ def test_planted_rows_are_found_and_the_data_docs_are_kept(make_trial: Any) -> N
     assert "quality/index.html" in docs
     pages = [body for path, body in docs.items() if path.endswith(".html") and "RAW.PAYMENTS" in path]
     assert any(b"barter" in page for page in pages)
+
+
+def test_rules_within_documents_see_what_is_in_them(make_trial: Any) -> None:
+    contracts = load_contracts()
+    wanted = {id_: contracts[id_] for id_ in ("snowflake.RAW.PAYMENT_EVENTS", "snowflake.RAW.SUPPORT_CHATS")}
+    good = {
+        "payment_id": 1,
+        "account_id": 1,
+        "status": "settled",
+        "amount": "1",
+        "currency": "EUR",
+        "occurred_at": "2026",
+    }
+    records: list[dict[str, Any] | None] = [good, None, {**good, "status": "lost"}, {**good, "currency": None}]
+    records.append({name: value for name, value in good.items() if name != "account_id"})
+    rows = ", ".join(
+        f"(0, {offset}, '2026-01-02', '1', {'NULL' if each is None else repr(json.dumps(each))}, NULL)"
+        for offset, each in enumerate(records)
+    )
+    chats = [{"messages": [{"from": "customer"}, {"from": "bot"}]}, {"messages": []}]
+    more = ", ".join(f"(0, {at}, '2026-01-02', '1', '{json.dumps(each)}', NULL)" for at, each in enumerate(chats))
+    planted = [f"INSERT INTO {EVENTS} VALUES {rows}", f"INSERT INTO {CHATS} VALUES {more}"]
+    found = verdict(make_trial(tuple(each.name for each in wanted.values()), planted), wanted, wanted, {})
+    told = {
+        (each.rule, each.where.column): [row["KAFKA_OFFSET"] for row in each.where.rows]
+        for each in found.findings
+        if each.severity is Severity.BREAKING
+    }
+    assert (
+        told.items()
+        >= {
+            ("invalidValues", "RECORD_VALUE.status"): ["2"],
+            ("nullValues", "RECORD_VALUE.currency"): ["3"],
+            ("nullValues", "RECORD_VALUE.account_id"): ["4"],
+            ("invalidValues", "RECORD_VALUE.messages[].from"): ["0"],
+        }.items()
+    )
+    assert ("nullValues", "RECORD_VALUE.status") not in told
 
 
 def test_rules_within_documents_are_kept_by_the_seed(make_trial: Any) -> None:
