@@ -76,8 +76,8 @@ def in_text(text: str, known: Known) -> Iterator[Named]:
         yield Named("hard-coded-bucket", match[0])
     if _LOGIN.search(plain):
         yield Named("hard-coded-credentials", _LOGIN.sub(lambda m: m[0].replace(m["secret"], "…"), plain).strip()[:80])
-    elif match := _SECRETS.search(plain):
-        yield Named("hard-coded-credentials", match[0][:4] + "…")
+    elif secret := _SECRETS.search(plain):
+        yield Named("hard-coded-credentials", secret[0][:4] + "…")
     for match in (*_HOST.finditer(plain), *_SERVICE.finditer(plain), *_addresses(plain)):
         yield Named("hard-coded-host", _without_login(match[0]))
     for match in _ACCOUNT.finditer(plain):
