@@ -20,8 +20,8 @@ from testenv.core.errors import Failed
 if TYPE_CHECKING:
     from great_expectations.checkpoint import CheckpointResult
     from great_expectations.core import ExpectationSuite, ValidationDefinition
-    from great_expectations.data_context import AbstractDataContext
-    from great_expectations.datasource.fluent import SQLDatasource
+    from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
+    from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 
 Keep = Callable[[str, bytes], None]
 """Keeps a file of the data docs: its path below their folder, and its content."""
@@ -61,7 +61,7 @@ def run_checkpoint(login: Mapping[str, Any], asked: Sequence[Asked], keep: Keep)
     with TemporaryDirectory(prefix="testenv-quality-") as folder, _quiet():
         import great_expectations as gx
         from great_expectations.data_context.types.base import ProgressBarsConfig
-        from great_expectations.exceptions import GreatExpectationsError
+        from great_expectations.exceptions.exceptions import GreatExpectationsError
 
         try:
             context = gx.get_context(mode="ephemeral")
@@ -82,7 +82,7 @@ def run_checkpoint(login: Mapping[str, Any], asked: Sequence[Asked], keep: Keep)
         return _answers(result)
 
 
-def _site(folder: str) -> dict[str, Any]:
+def _site(folder: str) -> Any:
     return {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
@@ -104,7 +104,8 @@ def _datasource(context: AbstractDataContext, login: Mapping[str, Any]) -> SQLDa
         "session_parameters": {"QUERY_TAG": '{"app": "testenv", "check": "quality"}'},
         **elsewhere,
     }
-    return context.data_sources.add_sql(
+    add: Callable[..., SQLDatasource] = context.data_sources.add_sql  # its stub lacks `kwargs`
+    return add(
         "environment",
         connection_string=f"snowflake://{login['user']}@{login['account']}",
         create_temp_table=False,
@@ -152,7 +153,8 @@ def _answers(result: CheckpointResult) -> Answers:
             info = each.exception_info or {}
             raised = [info] if "raised_exception" in info else [*info.values()]
             said = [str(one.get("exception_message")) for one in raised if one and one.get("raised_exception")]
-            answers[str(each.expectation_config.meta["id"])] = Answer(bool(each.success), "; ".join(said))
+            config: Any = each.expectation_config
+            answers[str(config.meta["id"])] = Answer(bool(each.success), "; ".join(said))
     return answers
 
 
