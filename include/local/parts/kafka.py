@@ -110,7 +110,7 @@ class Kafka(Part):
         shutil.rmtree(self._data, ignore_errors=True)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         program, *options = self._java("kafka.tools.StorageTool")
-        arguments = [*options, "format", "--cluster-id", cluster, "--config", str(self._properties)]
+        arguments = [*options, "format", f"--cluster-id={cluster}", "--config", str(self._properties)]
         for user in (ADMIN, CONTROL, WRITER, READER):
             password = self.site.secrets.password(f"kafka_{user}")
             arguments += ["--add-scram", f"{MECHANISM}=[name={user},password={password}]"]

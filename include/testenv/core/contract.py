@@ -94,13 +94,18 @@ class Field(_Frozen):
 
 
 class Rule(_Frozen):
-    """A quality rule: ODCS's metric or SQL, the field it is about (empty: the whole dataset), and what must hold."""
+    """A quality rule: ODCS's metric or SQL, the field it is about (empty: the whole dataset), and what must hold.
+
+    `unit` is `rows` or `percent`; empty is rows. `severity` is ODCS's free word; empty is the worst.
+    """
 
     name: str
     metric: str = ""
     query: str = ""
     path: str = ""
     dimension: str = ""
+    severity: str = ""
+    unit: str = ""
     arguments: dict[str, Any] = {}
     must: dict[str, Any] = {}
 

@@ -208,6 +208,8 @@ def _rule(quality: DataQuality, path: str) -> Rule:
         query=quality.query or "",
         path=path,
         dimension=quality.dimension or "",
+        severity=quality.severity or "",
+        unit=quality.unit or "",
         arguments=quality.arguments or {},
         must={key: value for key in _MUST if (value := getattr(quality, key)) is not None},
     )
