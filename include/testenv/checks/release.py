@@ -6,7 +6,7 @@ run for one check is not run again for another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,6 +87,23 @@ class Trial(Protocol):
         ...
 
 
+Keep = Callable[[str, bytes], None]
+"""Keeps a file for people below the environment's artifacts: its path, and its content."""
+
+
+class Canary(Protocol):
+    """Fingerprints of what no release may touch, by name, such as `snowflake FINSIGHT.RAW.PAYMENTS`."""
+
+    before: Mapping[str, str]
+    """Taken before the trial ran."""
+    after: Mapping[str, str]
+    """Taken when it had ended."""
+
+
+def keep_nothing(path: str, content: bytes) -> None:
+    """Of a release that has no place for files."""
+
+
 class NoHistory:
     """Of a plain folder."""
 
@@ -99,7 +116,8 @@ class NoHistory:
 class Release:
     """A change from `base` to `head`. `pipelines` are those that it affects; `registry` has production's schemas.
 
-    `trial` is None where nothing was run.
+    `trial` is None where nothing was run, and `canary` where nobody looked outside. `production` are names that only
+    production has: databases, warehouses, buckets, hosts. `keep` takes what a check leaves for people.
     """
 
     base: Tree
@@ -108,3 +126,6 @@ class Release:
     registry: Registry = field(default_factory=Registry)
     history: History = NoHistory()
     trial: Trial | None = None
+    canary: Canary | None = None
+    production: frozenset[str] = frozenset()
+    keep: Keep = keep_nothing

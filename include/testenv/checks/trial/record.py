@@ -31,21 +31,23 @@ class _Frozen(BaseModel):
 
 
 class Run(_Frozen):
-    """One run of a DAG: `state` is success, failed or killed (by the trial, at the point `killed_at`).
+    """One run of a DAG: `state` is success, failed, killed (by the trial, at the point `killed_at`), or skipped.
 
-    `moment` is the one that it leads to. `cpu_seconds` are its own processes', Spark's included where they are known.
-    `log` is where its log stands, below the environment's artifacts.
+    A run is skipped where it, or what it reads from, had failed before; `error` says what. `moment` is the one that it
+    leads to. `cpu_seconds` are of its own processes, `spark_seconds` how long its Spark jobs ran. `log` is where its
+    log stands, below the environment's artifacts.
     """
 
     pipeline: str
     logical_date: str
     side: Side
     moment: str
-    state: Literal["success", "failed", "killed"]
+    state: Literal["success", "failed", "killed", "skipped"]
     killed_at: str = ""
     error: str = ""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    spark_seconds: float = 0.0
     log: str = ""
 
 
@@ -55,6 +57,8 @@ class Output(_Frozen):
     `name` is `SCHEMA.TABLE` as Snowflake spells it, the folder below the environment prefix (`lake/raw/payments/`), or
     the topic without the environment's prefix. `dataset` is its contract's id; empty where no contract speaks of it.
     `writers` are the pipelines whose runs changed it on the way to the moment, `tasks` theirs, where it is known.
+    `fingerprint` is of all columns, ignored ones too. `kept` is the moment of the copy that holds these rows, an
+    earlier one where they are the same; empty where none was made.
     """
 
     store: Store
@@ -63,6 +67,7 @@ class Output(_Frozen):
     fingerprint: Fingerprint
     writers: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    kept: str = ""
 
     @property
     def id(self) -> str:
@@ -76,9 +81,17 @@ class State(_Frozen):
     moment: str
     outputs: tuple[Output, ...]
 
+    def output(self, id_: str) -> Output | None:
+        """The output with this id; None if it was not there."""
+        return next((each for each in self.outputs if each.id == id_), None)
+
 
 class Record(_Frozen):
-    """The whole trial. `intervals`: pipeline → the logical dates that were run, oldest first; `emulated`: stand-ins."""
+    """The whole trial. `intervals`: pipeline → the logical dates that were run, oldest first; `emulated`: stand-ins.
+
+    `error` says why the trial did not come to its end; empty if it did. `seconds` and `cpu_seconds` are the trial's,
+    those of its runs included.
+    """
 
     env_id: str
     dataset: str
@@ -86,6 +99,9 @@ class Record(_Frozen):
     runs: tuple[Run, ...]
     states: tuple[State, ...]
     emulated: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def state(self, moment: str) -> State | None:
         """All outputs at `moment`; None if the trial did not come there."""
