@@ -34,9 +34,6 @@ PEERS = {
     "presidio": (500, "finds, does not mask; recognizers of patterns and no model of names, which would cost more"),
 }
 """Rows that a peer is measured on, from the first; its seconds are multiplied up to all of them. And what it does."""
-
-DOLLARS = {"vcpu_hour": 0.052624, "gb_hour": 0.0057785, "gb_per_vcpu": 4}
-"""EMR Serverless, x86, us-east-1, list prices; 4 GB for each vCPU."""
 SMALL = 1_000
 
 
@@ -335,9 +332,11 @@ def memory_size(source: Path, rows: int) -> float:
 
 def emr(cpu_s: float, mb: float) -> dict[str, Any]:
     """500 GB, uncompressed, projected from Spark's seconds here: a core here is taken for a vCPU there, always busy."""
-    hours = cpu_s / mb * 500_000 / 3600
-    price = DOLLARS["vcpu_hour"] + DOLLARS["gb_hour"] * DOLLARS["gb_per_vcpu"]
-    return {"core_hours": round(hours, 2), "dollars": round(hours * price, 2), "prices": DOLLARS}
+    from testenv.core.prices import load_prices
+
+    hours, price = cpu_s / mb * 500_000 / 3600, load_prices().emr
+    prices = price.model_dump(exclude={"source"})
+    return {"core_hours": round(hours, 2), "dollars": round(hours * price.hour, 2), "prices": prices}
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ import json
 import os
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from testenv.backends.protocol import Credentials
@@ -24,6 +25,9 @@ BUILT = ("model", "seed", "snapshot")
 
 SECONDS = 900
 """How long a build may take."""
+
+PARSE_SECONDS = 120
+"""How long it may take to read a project."""
 
 _PASSED_ON = (
     "PATH",
@@ -85,6 +89,34 @@ def build(dbt: str, project: Path, target: Path, environ: Mapping[str, str], *ar
         raise Failed(f"dbt could not be run: {error}") from error
     if done.returncode:
         raise Failed(f"dbt build failed: {'; '.join(failures(target)) or (done.stdout + done.stderr).strip()[-1000:]}")
+
+
+def parse(dbt: str, project: Path, target: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """dbt's manifest of `project`, which asks no database for anything. Raises `Failed` with dbt's words."""
+    command = [dbt, "--quiet", "--log-level-file", "none", "parse", "--no-partial-parse"]
+    command += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(target)]
+    try:
+        done = subprocess.run(
+            command, env=dict(environ), capture_output=True, text=True, timeout=PARSE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Failed(f"dbt could not be run: {error}") from error
+    if done.returncode:
+        raise Failed(f"dbt cannot read the project: {(done.stdout + done.stderr).strip()[-1000:]}")
+    manifest: dict[str, Any] = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+    return manifest
+
+
+def reader(config: Config) -> Callable[[Path], dict[str, Any]]:
+    """What reads a project's manifest without a login: `parse` with names in place of what would be logged in to."""
+
+    def read(project: Path) -> dict[str, Any]:
+        nowhere = dict.fromkeys(("role", "database", "warehouse"), "TESTENV")
+        environ = variables(config, {"user": "TESTENV", "private_key": "none"}, query_tag="{}", **nowhere)
+        with TemporaryDirectory(prefix="testenv-parse-") as target:
+            return parse(config.dbt, project, Path(target), environ)
+
+    return read
 
 
 def failures(target: Path) -> list[str]:

@@ -58,3 +58,9 @@ class Production:
                 f"these environment variables are not set: {', '.join(missing)}. docs/architecture.md says what each is"
             )
         return production
+
+
+def production_names(config: Config, environ: Mapping[str, str] = os.environ) -> frozenset[str]:
+    """Names that only production has, as far as the settings say: its database and its bucket."""
+    found = (environ.get(PREFIX + name, "") for name in ("SNOWFLAKE_DATABASE", "BUCKET"))
+    return frozenset(name for name in found if name and name != config.bucket)

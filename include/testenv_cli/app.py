@@ -9,11 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from testenv_cli import printing, runs
-from testenv_cli.client import ControlPlane
+from testenv_cli import printing, release, runs
 from testenv_cli.connecting import Format, render
 from testenv_cli.errors import EXIT_CODES, CliError, Exit
-from testenv_cli.settings import read_settings
+from testenv_cli.options import Json, NoWait, Timeout, plane
 
 app = typer.Typer(
     name="testenv",
@@ -26,15 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Start it, and do not wait for its end.")]
-Timeout = Annotated[int, typer.Option("--timeout", min=1, help="Wait at most this many seconds.")]
 Env = Annotated[str, typer.Argument(metavar="ENV", help="Id of the environment, such as sbx-payments-fix.")]
-
-
-def plane() -> ControlPlane:
-    """The control plane that the settings name."""
-    return ControlPlane(read_settings())
 
 
 @app.command()
@@ -254,6 +245,8 @@ def why(
     more = ["--json"] if as_json else []
     raise typer.Exit(subprocess.run([*command, *more, "--", *([pipeline] if pipeline else [])], check=False).returncode)
 
+
+app.command()(release.ci)
 
 datasets = typer.Typer(help="Dataset versions: what environments are made from.", no_args_is_help=True)
 app.add_typer(datasets, name="datasets")

@@ -68,6 +68,22 @@ class ControlPlane:
         """Tape sets, newest first."""
         return list(self._get("/testenv/api/v1/tapes")["tapes"])
 
+    def verdict(self, run_id: str) -> dict[str, Any] | None:
+        """What a run of `validate_release` says; None if it has no verdict, or none yet."""
+        answer = self._send("GET", f"/testenv/api/v1/verdicts/{quote(run_id, safe='')}")
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return dict(_checked(answer).json())
+
+    def report(self, env_id: str, name: str) -> bytes:
+        """A file of a verdict."""
+        path = f"/testenv/api/v1/environments/{quote(env_id, safe='')}/report/{quote(name)}"
+        return _checked(self._send("GET", path)).content
+
+    def page(self, path: str) -> str:
+        """The address of a page of the control plane."""
+        return f"{self._settings.url}{path}"
+
     def findings(self) -> list[dict[str, Any]]:
         """What reaping would end, and what it would leave alone. Looks into every system."""
         return list(self._get("/testenv/api/v1/findings")["findings"])

@@ -15,6 +15,7 @@ class Exit(IntEnum):
     REFUSED = 4
     UNREACHABLE = 5
     TIMED_OUT = 6
+    NOT_JUDGED = 7
 
 
 class CliError(Exception):
@@ -26,6 +27,7 @@ class CliError(Exception):
         self.message = message
 
 
-EXIT_CODES = """Exit codes: 0 done; 1 the run failed; 2 bad request; 3 no such environment, run or task;
-4 refused: no place, or the environment's state forbids it; 5 the control plane cannot be reached or refuses the login;
-6 timed out while waiting (what was started goes on)."""
+EXIT_CODES = """Exit codes: 0 done, or the verdict is yes; 1 the run failed, or the verdict is no; 2 bad request;
+3 no such environment, run or task; 4 refused: no place, or the environment's state forbids it; 5 the control plane
+cannot be reached or refuses the login; 6 timed out while waiting (what was started goes on); 7 the release could not be
+judged."""

@@ -102,6 +102,32 @@ def print_findings(found: list[dict[str, Any]]) -> None:
             out.print(f"        {resource}", markup=False, highlight=False)
 
 
+_ANSWERS = {"yes": "bold green", "no": "bold red", "error": "bold yellow"}
+_THINGS = {"bad": "red", "warn": "yellow", "good": "green"}
+_OUTCOMES = {"passed": "green", "failed": "red", "error": "yellow", "not applicable": "dim"}
+
+
+def print_verdict(found: dict[str, Any], address: str) -> None:
+    """The verdict, the three things to look at, a line for each check, and where the rest stands."""
+    style = _ANSWERS[found["answer"]]
+    base, head = found["base"]["commit"][:12], found["head"]["commit"][:12]
+    out.print(f"[{style}]{found['answer']}[/]  {found['headline']}  [dim]{base} → {head}, {found['dataset']}[/]")
+    for thing in found["things"]:
+        mark = f"[{_THINGS[thing['state']]}]●[/]"
+        out.print(f"  {mark} [bold]{escape(thing['title'])}[/] {escape(thing['text'])}", highlight=False)
+    view = Table(box=None, padding=(0, 1))
+    for heading in ("check", "outcome", "compared", "findings", "seconds"):
+        view.add_column(heading, justify="left" if heading in ("check", "outcome") else "right")
+    for verdict in found["verdicts"]:
+        measured = verdict["measured"]
+        counts = [str(len(verdict[key]) or "") for key in ("ran", "findings")]
+        outcome = f"[{_OUTCOMES[verdict['outcome']]}]{verdict['outcome']}[/]"
+        view.add_row(verdict["check"], outcome, *counts, f"{measured['seconds']:.1f}" if measured else "")
+    if found["verdicts"]:
+        out.print(view)
+    out.print(f"{found['took']}\nReport: {address}\nRun: {found['url']}", soft_wrap=True, highlight=False)
+
+
 def print_datasets(found: list[dict[str, Any]]) -> None:
     """One row each."""
     if not found:

@@ -12,6 +12,7 @@ from testenv_cli.watching import Run
 PROVISION = "provision_env"
 PIPELINE = "run_pipeline"
 REAP = "reap_environments"
+VALIDATE = "validate_release"
 
 
 def provision(plane: ControlPlane, conf: dict[str, Any], *, wait: bool, timeout: float) -> dict[str, Any]:
@@ -40,6 +41,38 @@ def is_ready(run: Run) -> bool:
     """Whether the environment of a provisioning run was handed over: what runs on only watches."""
     ready = run.task("ready")
     return ready is not None and ready["state"] == "success"
+
+
+def validate(plane: ControlPlane, conf: dict[str, Any], *, wait: bool, timeout: float) -> dict[str, Any]:
+    """Ask for a verdict; returns what `verdicts/RUN` says, or without `wait` the run's id and address.
+
+    Does not wait for the end of the environment. Raises `CliError`: bad request, or failed without a verdict.
+    """
+    run_id = plane.trigger(VALIDATE, conf)
+    started = {"dag_id": VALIDATE, "run_id": run_id, "url": plane.grid(VALIDATE, run_id)}
+    if not wait:
+        return started
+    run = watching.wait(
+        plane,
+        VALIDATE,
+        run_id,
+        timeout=timeout,
+        console=printing.err,
+        until=lambda run: run.has_ended or is_judged(run),
+    )
+    found = plane.verdict(run_id) if is_judged(run) else None
+    if found is None:
+        selected = run.task("select")
+        refused = selected is not None and selected["state"] == "failed"
+        raise CliError(Exit.BAD_REQUEST if refused else Exit.FAILED, _told(plane, run))
+    return found | started
+
+
+def is_judged(run: Run) -> bool:
+    """Whether a validating run has its report: what runs on only cleans up."""
+    report, gate = run.task("report"), run.task("gate")
+    written = report is not None and report["state"] == "success"
+    return written and gate is not None and gate["state"] in ("success", "failed", "upstream_failed")
 
 
 def act(

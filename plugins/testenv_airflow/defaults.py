@@ -48,6 +48,9 @@ that speak to it, and no others.
 INVENTORY = "inventory"
 """Pool of tasks that go to every system."""
 
+CHECKS = "checks"
+"""Pool of tasks that judge releases."""
+
 
 ENVIRONMENT_RULE = "The id of an environment, such as sbx-payments-fix; Test environments in the menu lists them"
 

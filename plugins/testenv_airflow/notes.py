@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 from airflow.models import DagRun
 from airflow.utils.session import create_session
 
+from testenv.checks.report import headline, sentences
 from testenv.core.naming import Names
+from testenv.page import THINGS
 
 if TYPE_CHECKING:
     from airflow.utils.context import Context
 
+    from testenv.checks.plan import Plan
+    from testenv.checks.report import Report
     from testenv.core.reap import Finding
     from testenv.ledger import Environment
 
@@ -21,6 +25,9 @@ LENGTH = 1000
 
 FAILED = "Failed in "
 """First words of a note that gives a reason."""
+
+VERDICT = "**Verdict: "
+"""First words of a note that gives a verdict."""
 
 
 def note_run(context: Context, text: str) -> None:
@@ -36,8 +43,11 @@ def read_note(context: Context) -> str:
 
 
 def note_failure(context: Context) -> None:
-    """`on_failure_callback` of tasks: the first reason stays, what fails after it is its consequence."""
-    if read_note(context).startswith(FAILED):
+    """`on_failure_callback` of tasks: the first reason stays, what fails after it is its consequence.
+
+    So does a verdict: where that is no, the run fails for it.
+    """
+    if read_note(context).startswith((FAILED, VERDICT)):
         return
     reason = context.get("exception") or "the task ended without a word: see its log"
     note_run(context, f"{FAILED}{context['task_instance'].task_id}: {reason}")
@@ -74,6 +84,25 @@ def found(findings: Sequence[Finding], *, spared: bool) -> str:
     lines = [f"{'Would end' if spared else 'Ends'} {', '.join(ends)}."] if ends else ["Nothing is to end."]
     lines += [f"Left alone: {', '.join(told)}."] if told else []
     return " ".join([*lines, "The log of `find` says why."] if findings else lines)[:LENGTH]
+
+
+def selected(plan: Plan) -> str:
+    """The note of a run whose verdict is being made."""
+    if plan.reason:
+        return f"{plan.head.commit[:12]} cannot be judged: {plan.reason}"[:LENGTH]
+    chosen, every = plan.choice.names, len(plan.choice.names) + len(plan.choice.excluded)
+    names = f": {', '.join(chosen[:10])}{' …' if len(chosen) > 10 else ''}" if chosen else ""
+    return f"{plan.head.commit[:12]} against {plan.base.commit[:12]} affects {len(chosen)} of {every} pipelines{names}."
+
+
+def judged(report: Report) -> str:
+    """The note of a run that has its verdict: the three things, each cut so that all have room, and the links."""
+    first = f"{VERDICT}{report.answer}.** {headline(report)}."
+    page = f"/testenv/environments/{report.env_id}/report"
+    last = f"[Report]({page}/report.html) · [JUnit]({page}/junit.xml) · [JSON]({page}/report.json)"
+    room = (LENGTH - len(first) - len(last) - 20) // THINGS
+    told = (f"- {line[: room - 4]}" for line in sentences(report))
+    return "\n".join([first, "", *told, "", last])
 
 
 def failed(reason: str, outcome: str) -> str:

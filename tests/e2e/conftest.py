@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -156,15 +157,13 @@ def commit() -> Callable[[dict[str, str]], str]:
         return done.stdout.strip()
 
     def make(changes: dict[str, str]) -> str:
-        index = {"GIT_INDEX_FILE": str(REPO / ".git" / f"index.{secrets.token_hex(4)}")}
-        try:
+        with tempfile.TemporaryDirectory() as folder:
+            index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}  # in a worktree, .git is a file
             git("read-tree", "HEAD", environ=index)
             for path, content in changes.items():
                 blob = git("hash-object", "-w", "--stdin", given=content)
                 git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environ=index)
             tree = git("write-tree", environ=index)
-        finally:
-            Path(index["GIT_INDEX_FILE"]).unlink(missing_ok=True)
         who = {f"GIT_{role}_{part}": "a test" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
         return git("commit-tree", tree, "-p", "HEAD", "-m", "a change under test", environ=who)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from testenv.backends.aws import client, translate
 from testenv.config import Config
 from testenv.core.errors import Failed
-from testenv.core.naming import EnvId, owner_of
+from testenv.core.naming import EnvId, Names, owner_of
 
 PREFIX = "artifacts/"
 BATCH = 1000
@@ -21,6 +21,22 @@ class ArtifactStore:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+
+    @translate
+    def put(self, env_id: EnvId, path: str, body: bytes, content_type: str = "application/json") -> None:
+        """Keep `body` as the artifact at `path`, in place of what was there."""
+        key = Names(env_id).artifacts + path
+        client("s3", self._config).put_object(Bucket=self._config.bucket, Key=key, Body=body, ContentType=content_type)
+
+    @translate
+    def get(self, env_id: EnvId, path: str) -> bytes | None:
+        """The artifact at `path`, or `None` if there is none."""
+        s3 = client("s3", self._config)
+        try:
+            found = s3.get_object(Bucket=self._config.bucket, Key=Names(env_id).artifacts + path)
+        except s3.exceptions.NoSuchKey:
+            return None
+        return bytes(found["Body"].read())
 
     @translate
     def older(self, before: datetime) -> Mapping[EnvId, int]:

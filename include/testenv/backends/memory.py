@@ -78,3 +78,16 @@ class MemoryMarks:
 
     def of(self, resources: Collection[Resource]) -> Mapping[Resource, str]:
         return {resource: self.said[resource] for resource in resources if resource in self.said}
+
+
+@dataclass
+class MemoryArtifacts:
+    """Artifacts in memory, by environment and path."""
+
+    kept: dict[tuple[EnvId, str], bytes] = field(default_factory=dict)
+
+    def put(self, env_id: EnvId, path: str, body: bytes, content_type: str = "application/json") -> None:
+        self.kept[env_id, path] = body
+
+    def get(self, env_id: EnvId, path: str) -> bytes | None:
+        return self.kept.get((env_id, path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from testenv.backends.access import Access
 from testenv.backends.artifacts import ArtifactStore
@@ -18,6 +19,7 @@ from testenv.backends.snowflake import SnowflakeBackend
 from testenv.backends.spark import SparkBackend
 from testenv.config import Config
 from testenv.core.kinds import load_kinds
+from testenv.core.prices import load_prices
 from testenv.core.resources import System
 from testenv.core.upkeep import load_upkeep
 from testenv.datasets.store import DatasetStore
@@ -25,6 +27,9 @@ from testenv.engine import Engine
 from testenv.ledger import LedgerWriter
 from testenv.reaper import Reaper
 from testenv.source import Repository
+
+if TYPE_CHECKING:
+    from testenv.verdicts import Validator
 
 
 def backends(config: Config, vault: Vault, source: Source) -> Mapping[System, Backend]:
@@ -54,6 +59,26 @@ def connect_engine(config: Config) -> Engine:
         access=Access(config, vault),
         kinds=load_kinds(),
         clock=lambda: datetime.now(UTC),
+    )
+
+
+def connect_validator(config: Config, engine: Engine | None = None) -> Validator:
+    """What judges releases of the repository that `config` names."""
+    from testenv import dbt
+    from testenv.production import production_names
+    from testenv.trials import Trials
+    from testenv.verdicts import Validator
+
+    engine = engine or connect_engine(config)
+    return Validator(
+        engine=engine,
+        repo=config.repo,
+        artifacts=ArtifactStore(config),
+        trials=Trials(engine, config),
+        prices=load_prices(),
+        registry=DatasetStore(config).registry,
+        parse=dbt.reader(config),
+        production=production_names(config),
     )
 
 

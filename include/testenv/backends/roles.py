@@ -24,6 +24,9 @@ _RUN_JOBS = ["StartJobRun", "GetJobRun", "TagResource", "GetApplication", "Start
 apart by role. Who cannot list learns no job's id but its own. What runs is cancelled by the control plane when it
 destroys the environment."""
 
+VERDICT = "verdict/"
+"""Below an environment's artifacts: what was said of it."""
+
 _OBJECTS = ["GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload", "ListMultipartUploadParts"]
 
 
@@ -93,7 +96,10 @@ def trust_document(account: str) -> dict[str, Any]:
 
 
 def policy_document(names: Names, config: Config, account: str) -> dict[str, Any]:
-    """All that the role may do: its own prefixes of the bucket, its own parameters, Spark jobs as itself."""
+    """All that the role may do: its own prefixes of the bucket, its own parameters, Spark jobs as itself.
+
+    What is said of it there it may read and not write: the code under test runs by this role.
+    """
     prefixes, arn = (names.prefix, names.artifacts), f"arn:aws:s3:::{config.bucket}"
     parameters = f"arn:aws:ssm:{config.region}:{account}:parameter{names.parameters}*"
     application = (
@@ -102,6 +108,7 @@ def policy_document(names: Names, config: Config, account: str) -> dict[str, Any
     own_role = f"arn:aws:iam::{account}:role/{names.iam_role}"
     return _document(
         _allow([f"s3:{action}" for action in _OBJECTS], [f"{arn}/{prefix}*" for prefix in prefixes]),
+        _deny(["s3:PutObject", "s3:DeleteObject"], [f"{arn}/{names.artifacts}{VERDICT}*"]),
         _allow(["s3:ListBucket"], [arn], {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}),
         _allow(["s3:GetBucketLocation"], [arn]),
         _allow(["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"], [parameters]),
@@ -117,6 +124,10 @@ def _document(*statements: dict[str, Any]) -> dict[str, Any]:
 def _allow(actions: list[str], resources: list[str], condition: dict[str, Any] | None = None) -> dict[str, Any]:
     statement: dict[str, Any] = {"Effect": "Allow", "Action": actions, "Resource": resources}
     return statement | ({"Condition": condition} if condition else {})
+
+
+def _deny(actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Effect": "Deny", "Action": actions, "Resource": resources}
 
 
 def _can_assume(access: Access, names: Names) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from testenv.backends.aws import client, translate
+from testenv.backends.kafka_records import encode_record
 from testenv.config import Config
 from testenv.core.dataset import Dataset, with_topics
 from testenv.core.errors import InvalidName, UnknownDataset
 from testenv.core.naming import golden_prefix
 from testenv.core.spec import LATEST
+from testenv.datasets.avro import TOPIC, Registry, read_registry
 from testenv.datasets.tapes.sets import TapeStore
 
 POINTER = "datasets/current"
@@ -74,6 +77,12 @@ class DatasetStore:
                 )
             self._read[version] = found
         return self._read[version]
+
+    def registry(self, version: str) -> Registry:
+        """The schemas of topics as the version has them; empty where it has none."""
+        lines = (self._text(f"{golden_prefix(version)}kafka/{TOPIC}.jsonl") or "").splitlines()
+        records = (encode_record(json.loads(line)) for line in lines if line.strip())
+        return read_registry((record["key"], record["value"]) for record in records)
 
     def find(self, version: str) -> Dataset | None:
         """The manifest of `version`, or `None` if it is not whole, or no version at all."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from testenv.ledger import LedgerReader
     from testenv.moves import Mover
     from testenv.reaper import Reaper
+    from testenv.verdicts import Validator
 
 
 class TestenvHook(BaseHook):
@@ -55,6 +56,13 @@ class TestenvHook(BaseHook):
         from testenv.moves import Mover
 
         return Mover(self.engine)
+
+    @cached_property
+    def validator(self) -> Validator:
+        """What judges releases."""
+        from testenv.backends.registry import connect_validator
+
+        return connect_validator(self.config, self.engine)
 
     @cached_property
     def reader(self) -> LedgerReader:

@@ -4,6 +4,8 @@
     GET  environments/ID                  with parts, steps and events
     POST environments/ID/extend           {"hours": 24}
     POST environments/ID/keep             {"keep": ["postgres:payments"], "forget": []}
+    GET  environments/ID/report/FILE      of its verdict: report.html, report.json, junit.xml
+    GET  verdicts/RUN                     the report of a run of validate_release
     GET  environments/ID/connect          how to log in to each part, credentials included; the ledger notes who asked
     GET  datasets                         dataset versions: what each holds, and who stands on it
     GET  datasets/VERSION                 its manifest
@@ -30,6 +32,7 @@ from airflow.auth.managers.models.resource_details import DagAccessEntity, DagDe
 from airflow.www.extensions.init_auth_manager import get_auth_manager
 from flask import Blueprint, Response, jsonify, request
 
+from testenv.checks.plan import verdict_id
 from testenv.core.contract import Contracts
 from testenv.core.dataset import changes
 from testenv.core.errors import (
@@ -160,6 +163,20 @@ def keep_of_environment(env_id: str) -> Response:
         if things:
             change(found, things)
     return jsonify(id=env_id, kept=mover.kept(found))
+
+
+@api.get("/environments/<env_id>/report/<path:name>")
+@requires(use=False)
+def show_report(env_id: str, name: str) -> Response:
+    """A file of the verdict on an environment's code; it stays 30 days, when the environment is long gone."""
+    return present.report(hook().validator.kept(EnvId(env_id)).file(name), name)
+
+
+@api.get("/verdicts/<run_id>")
+@requires(use=False)
+def show_verdict(run_id: str) -> Response:
+    """The verdict of a run of `validate_release`, with the three things and where its files are."""
+    return jsonify(present.verdict(hook().validator.kept(verdict_id(run_id)).report()))
 
 
 @api.get("/environments/<env_id>/connect")

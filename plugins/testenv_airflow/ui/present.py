@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import mimetypes
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from flask import Response
+
+from testenv.checks.kept import FILES
+from testenv.checks.report import Report, headline, things, took
 from testenv.core.contract import Contracts
 from testenv.core.dataset import Dataset
 from testenv.core.freshness import shown, stale
@@ -106,6 +112,25 @@ def finding(found: Finding) -> dict[str, Any]:
         "proof": found.proof,
         "resources": [str(resource) for resource in found.resources],
     }
+
+
+def verdict(report: Report) -> dict[str, Any]:
+    """The report with its three things in words, and the addresses of its files below the web server's."""
+    return report.model_dump(mode="json") | {
+        "headline": headline(report),
+        "things": [asdict(thing) for thing in things(report)],
+        "took": took(report),
+        "files": {name: f"/testenv/environments/{report.env_id}/report/{name}" for name in FILES},
+    }
+
+
+def report(body: bytes, name: str) -> Response:
+    """A file of a verdict for a browser. It was written by code that read a pull request: it may do nothing here."""
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    answer = Response(body, content_type=FILES.get(name, kind))
+    answer.headers["Content-Security-Policy"] = "sandbox allow-scripts allow-popups"
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
 
 
 def datasets(

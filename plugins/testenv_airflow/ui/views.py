@@ -34,8 +34,16 @@ BADGES = {
 """State of an environment or a step → look of its badge."""
 
 
+def _verdict(env_id: EnvId) -> dict[str, Any] | None:
+    """What was said of the environment's code, if something was."""
+    try:
+        return present.verdict(hook().validator.kept(env_id).report())
+    except TestenvError:
+        return None  # there is none, or it cannot be read now: the page has more to show
+
+
 class EnvironmentsView(BaseView):
-    """`/testenv/environments` and `/testenv/environments/ID`."""
+    """`/testenv/environments`, `/testenv/environments/ID` and `/testenv/environments/ID/report/FILE`."""
 
     route_base = "/testenv"
     default_view = "environments"
@@ -58,7 +66,18 @@ class EnvironmentsView(BaseView):
         except TestenvError as error:
             status = 404 if isinstance(error, NotFound) else 400
             return self._page("environments.html", rows=[], problem=str(error)), status
-        return self._page("environment.html", environment=present.details(reader, found))
+        verdict = _verdict(found.env_id) if found.spec.kind == "ci" else None
+        return self._page("environment.html", environment=present.details(reader, found), verdict=verdict)
+
+    @expose("/environments/<env_id>/report/<path:name>")
+    @has_access_view(AccessView.PLUGINS)
+    def report(self, env_id: str, name: str) -> Any:
+        """A file of the verdict: links in notes lead here, so a browser's session is enough."""
+        try:
+            return present.report(hook().validator.kept(EnvId(env_id)).file(name), name)
+        except TestenvError as error:
+            status = 404 if isinstance(error, NotFound) else 400
+            return self._page("environments.html", rows=[], problem=str(error)), status
 
     def _page(self, template: str, **values: Any) -> Any:
         now = datetime.now(UTC)

@@ -28,6 +28,9 @@ def described(dag: DAG) -> dict[str, Any]:
                 "teardown": task.is_teardown,
                 "pool": task.pool,
                 "in_triggerer": task.start_from_trigger,
+                "trigger_rule": str(task.trigger_rule),
+                "at_once": task.max_active_tis_per_dagrun,
+                "retries": task.retries,
                 "template_fields": list(task.template_fields),
             }
             for task in dag.tasks

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from testenv.checks.plan import Asked, parse_asked
 from testenv.core.spec import Request, parse_request
 from testenv.core.upkeep import load_upkeep
 
@@ -25,6 +26,7 @@ NAMES = (
     "refresh_datasets",
     "run_pipeline",
     "serve_env",
+    "validate_release",
 )
 POOLS = ROOT / "include" / "catalog" / "pools.json"
 SETTINGS = ROOT / "include" / "local" / "settings.toml"
@@ -86,7 +88,7 @@ def test_every_dag_explains_itself_and_allows_forty_at_once_where_that_makes_sen
     for key, param in dag["params"].items():
         assert param["description"], f"{name}: {key}"
         assert param["schema"].get("title") and param["schema"].get("type"), f"{name}: {key}"
-    if name in ("provision_env", "destroy_env", "run_pipeline"):
+    if name in ("provision_env", "destroy_env", "run_pipeline", "validate_release"):
         assert dag["max_active_runs"] >= 40
 
 
@@ -160,3 +162,40 @@ def test_the_build_waits_for_snowflake_alone(dags: dict[str, Any]) -> None:
     tasks = dags["provision_env"]["tasks"]
     assert tasks["build.dbt_producer_watcher"]["upstream"] == ["create.snowflake"]
     assert "build.dbt_producer_watcher" in tasks["verify"]["upstream"]
+
+
+def test_the_form_of_validate_release_asks_for_exactly_what_the_validator_takes(dags: dict[str, Any]) -> None:
+    validate = dags["validate_release"]
+    assert set(validate["params"]) == set(Asked.model_fields)
+    assert parse_asked(validate["defaults"]) == Asked(), "the defaults of the form work, and are the validator's"
+
+
+def test_a_verdict_goes_from_a_selection_over_one_trial_to_a_gate(dags: dict[str, Any]) -> None:
+    upstream = {task_id: task["upstream"] for task_id, task in dags["validate_release"]["tasks"].items()}
+    work = {task_id: tasks for task_id, tasks in upstream.items() if task_id != "destroy"}
+    assert work == {
+        "select": [],
+        "static": ["select"],
+        "provision": ["select"],
+        "trial": ["provision"],
+        "check": ["select", "trial"],
+        "report": ["check", "static"],
+        "gate": ["report"],
+    }
+
+
+def test_a_verdict_is_reported_and_its_environment_ended_whatever_went_wrong(dags: dict[str, Any]) -> None:
+    """The gate is the one leaf that is no teardown: the run's state is the verdict's."""
+    tasks = dags["validate_release"]["tasks"]
+    assert tasks["report"]["trigger_rule"] == "all_done" and tasks["gate"]["trigger_rule"] == "all_success"
+    assert tasks["destroy"]["teardown"] and set(tasks["destroy"]["upstream"]) == tasks.keys() - {"destroy"}
+    assert [task_id for task_id, task in tasks.items() if "gate" in task["upstream"]] == ["destroy"]
+
+
+def test_two_checks_of_a_verdict_at_once_and_a_trial_is_not_tried_again(dags: dict[str, Any]) -> None:
+    tasks = dags["validate_release"]["tasks"]
+    assert tasks["check"]["at_once"] == 2
+    assert [task_id for task_id, task in tasks.items() if task["retries"] == 0] == ["trial", "gate"]
+    limits = Asked.model_fields["trial_minutes"].metadata
+    longest = next(each.le for each in limits if hasattr(each, "le"))
+    assert tasks["trial"]["timeout"] > 60 * (longest + 2)

@@ -61,7 +61,7 @@ class Layout(_Frozen):
 
     `everywhere` are those that run with all pipelines, such as Airflow's plugins. `apart` are those on which no
     pipeline depends, though they lie in the same repository: a statement, which is not looked into. What is stated
-    elsewhere in the layout is never apart.
+    elsewhere in the layout is never apart. `checks` are a team's own: name → `package.module:Class`.
     """
 
     dags: tuple[str, ...] = ("dags",)
@@ -71,6 +71,7 @@ class Layout(_Frozen):
     schemas: tuple[Schemas, ...] = ()
     everywhere: tuple[str, ...] = ("plugins",)
     apart: tuple[str, ...] = ()
+    checks: dict[str, str] = {}
 
     def is_dag(self, path: str) -> bool:
         return path.endswith(".py") and below(path, *self.dags)

@@ -84,6 +84,14 @@ def tree_of(files: Mapping[str, str | bytes]) -> Tree:
     return Tree({path: Entry(_digest(content)) for path, content in contents.items()}, contents.__getitem__)
 
 
+def write(tree: Tree, folder: Path) -> None:
+    """Put the files of `tree` below `folder`. A link becomes what it leads to, so that nothing leads out of it."""
+    for path in tree:
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(tree.read(path))
+
+
 def changed(base: Tree, head: Tree) -> list[str]:
     """Paths whose content differs, or that only one of the trees has; in order."""
     return sorted(path for path in {*base, *head} if base.digest(path) != head.digest(path))

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
+from testenv import page
 from testenv.datasets.evidence.evidence import Evidence
 from testenv.datasets.evidence.fidelity import Figure
+from testenv.page import THINGS, Thing
 
-TEMPLATE = "report.html.jinja"
-
-THINGS = 3
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Something to look at: `state` is `bad`, `warn` or `good`."""
-
-    state: str
-    title: str
-    text: str
+TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 
 def render(evidence: Evidence) -> str:
     """The page, HTML. Every value is escaped by the template."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.globals.update(bars=_bars, percent=lambda share: f"{100 * share:.1f} %", margin=_margin)
     tables: dict[str, list[Figure]] = defaultdict(list)
     for figure in sorted(evidence.fidelity, key=lambda each: (not each.reasons, each.shape if each.judged else 2)):
         tables[figure.contract].append(figure)
     worst_first = sorted(tables.items(), key=lambda each: (not any(f.reasons for f in each[1]), each[0]))
-    return environment.get_template(TEMPLATE).render(
+    return page.render(
+        TEMPLATE,
+        bars=_bars,
+        percent=lambda share: f"{100 * share:.1f} %",
+        margin=_margin,
         evidence=evidence,
         things=things(evidence),
         tables=worst_first,

@@ -31,7 +31,6 @@ DOCUMENT = policy_document(Names(EnvId("sbx-a")), CONFIG, "123456789012")
 
 def test_no_statement_allows_everything() -> None:
     for statement in DOCUMENT["Statement"]:
-        assert statement["Effect"] == "Allow"
         assert all(action.split(":")[1] != "*" and action != "*" for action in statement["Action"])
         assert all(resource not in ("*", "arn:aws:s3:::*") for resource in statement["Resource"])
 
@@ -42,6 +41,12 @@ def test_objects_are_those_of_its_two_prefixes() -> None:
         "arn:aws:s3:::environments/env/sbx-a/*",
         "arn:aws:s3:::environments/artifacts/sbx-a/*",
     ]
+
+
+def test_what_is_said_of_a_release_is_not_written_by_its_own_code() -> None:
+    [denied] = [s for s in DOCUMENT["Statement"] if s["Effect"] == "Deny"]
+    assert denied["Resource"] == ["arn:aws:s3:::environments/artifacts/sbx-a/verdict/*"]
+    assert set(denied["Action"]) == {"s3:PutObject", "s3:DeleteObject"}
 
 
 def test_listing_is_bound_to_its_prefixes() -> None:
