@@ -23,6 +23,7 @@ NAMES = (
     "reap_environments",
     "record_tapes",
     "refresh_datasets",
+    "replay_stream",
     "run_pipeline",
     "serve_env",
 )

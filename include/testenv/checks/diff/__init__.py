@@ -9,6 +9,7 @@ from testenv.checks.diff.result import Difference, Example, Thresholds, passes, 
 from testenv.checks.diff.rules import Rules, rules_of, thresholds_of
 from testenv.checks.diff.snowflake import SnowflakeTable
 from testenv.checks.diff.table import Table
+from testenv.checks.diff.topics import topic
 
 __all__ = [
     "ArrowTable",
@@ -28,5 +29,6 @@ __all__ = [
     "passes",
     "rules_of",
     "thresholds_of",
+    "topic",
     "violations",
 ]

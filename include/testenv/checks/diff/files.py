@@ -24,7 +24,7 @@ def files(url: str, kind: str, session: Any = None) -> FrameTable:
 
     `kind` is one of `FORMATS`; JSON is one object a line. Values of CSV files are compared as they are written.
     `session` is the boto3 session to read S3 as; this process's own credentials without. What begins with `_` or `.`
-    is no data, as Spark has it. Raises `NotFound` if there is no such file.
+    is no data, as Spark has it, nor is an empty file. Raises `NotFound` if there is no such file.
     """
     from pyarrow import fs
 
@@ -36,7 +36,8 @@ def files(url: str, kind: str, session: Any = None) -> FrameTable:
         found = [system.get_file_info(root)]
     else:
         found = system.get_file_info(fs.FileSelector(root, recursive=True, allow_not_found=True))
-    paths = sorted(each.path for each in found if each.type == fs.FileType.File and _is_data(each.path, root, kind))
+    filled = [each.path for each in found if each.type == fs.FileType.File and each.size]  # Spark writes empty ones too
+    paths = sorted(path for path in filled if _is_data(path, root, kind))
     if not paths:
         raise NotFound(f"{url} has no file that ends with .{kind}. Name the prefix that the pipeline writes to")
     if kind == "parquet":

@@ -40,6 +40,15 @@ def test_lines_of_json(tmp_path: Path) -> None:
     assert (found.changed, found.by_column) == (1, {"to": 1})
 
 
+def test_an_empty_file_is_no_data(tmp_path: Path) -> None:
+    """Spark writes one for an empty partition."""
+    (tmp_path / "part-0.json").write_text("")
+    with pytest.raises(NotFound, match=r"no file that ends with \.json"):
+        files(str(tmp_path), "json")
+    (tmp_path / "part-1.json").write_text('{"id": 1}\n')
+    assert fingerprint(files(str(tmp_path), "json")).rows == 1
+
+
 def test_a_place_without_files_and_a_format_that_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"no file that ends with \.csv"):
         files(str(tmp_path), "csv")
