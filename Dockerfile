@@ -20,9 +20,9 @@ RUN --mount=type=cache,target=/home/testenv/.cache/uv,uid=50000 \
 
 FROM base AS stack
 USER root
-# Java 17 runs Kafka and Spark; Maven brings their jars.
+# Java 17 runs Kafka and Spark; Maven brings their jars, and the JDK compiles what is ours of Spark's.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends openjdk-17-jre-headless maven pgbouncer \
+    && apt-get install -y --no-install-recommends openjdk-17-jdk-headless maven pgbouncer \
     && rm -rf /var/lib/apt/lists/*
 USER testenv
 RUN --mount=type=cache,target=/home/testenv/.cache/uv,uid=50000 \

@@ -1,4 +1,4 @@
-# `make` lists the targets. They need python3, Java 17 and Maven; the rest they bring.
+# `make` lists the targets. They need python3, a JDK 17 and Maven; the rest they bring.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-refresh bench-mask bench-synth bench-diff lock clean
+.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-refresh bench-mask bench-synth bench-diff bench-replay lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -46,7 +46,7 @@ $(VENVS:%=.venv/.%.installed) .venv/.dbt-tests.installed .venv/.bench.installed:
 	$(UV) pip sync -q --compile-bytecode --python .venv/$*/bin/python $<
 	touch $@
 
-.venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml | .venv/.local.installed .venv/.spark.installed
+.venv/.jars.installed: include/local/kafka/pom.xml include/local/spark/pom.xml $(wildcard include/local/spark/src/*.java) | .venv/.local.installed .venv/.spark.installed
 	@echo "install: jars of Kafka and Spark"
 	PYTHONPATH=include .venv/local/bin/python -m local.jars > /dev/null
 	echo "install: Spark's class archive, which halves the start of a job"
@@ -136,6 +136,11 @@ bench-synth: install ## rows a second that synthesis makes; writes bench/results
 
 bench-diff: install .venv/.bench.installed ## diff and fingerprint beside reladiff and a full scan; writes bench/results/diff.json
 	@PYTHONPATH=include $(PYTHON) bench/diff.py
+
+bench-replay: up ## records a second that replay writes beside Kafka's own tool; writes bench/results/replay.json
+	@set -a
+	source "$(STACK_HOME)/stack.env"
+	PYTHONPATH=include $(PYTHON) bench/replay.py
 
 lock: $(UV) ## recompile the requirement files
 	@compile="$(UV) pip compile -q --upgrade --no-header --no-emit-index-url --python-version 3.11"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.errors import StackError
 
-REMEDY = "Install Java {oldest} or newer (Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME to it"
+REMEDY = "Install Java {oldest} or newer (Debian: apt-get install openjdk-17-jdk-headless) or set JAVA_HOME to it"
 
 
 def find_java(oldest: int, environ: Mapping[str, str] = os.environ) -> Path:

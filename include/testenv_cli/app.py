@@ -155,6 +155,31 @@ def run(
 
 
 @app.command()
+def replay(
+    env: Env,
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Production's name of the topic: card_events.")],
+    tapes: Annotated[str, typer.Option(help="Tape set, or current.", show_default="the environment's")] = "",
+    exact: Annotated[bool, typer.Option("--exact", help="With the offsets that production had.")] = False,
+    variant: Annotated[str, typer.Option(help="late, out-of-order, duplicated or poison.", show_default="none")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the variant's records.")] = 0,
+    share: Annotated[float, typer.Option(help="How many of the records the variant changes.")] = 0.1,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PARTITION:OFFSET,…", help="Where a consumer group goes on; may be given again."),
+    ] = None,
+    timeout: Timeout = 3600,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """Fill a topic of an environment from a tape, and read it back. What the topic held is gone."""
+    conf: dict[str, Any] = {"topic": topic, "tapes": tapes or None, "mode": "exact" if exact else "rebased"}
+    conf |= {"variant": variant or None, "seed": seed, "share": share}
+    conf["groups"] = dict(runs.group_offsets(each) for each in group or ())
+    ended = runs.act(plane(), "replay_stream", env, conf, wait=not no_wait, timeout=timeout)
+    _tell(ended, as_json, ended["note"] or f"{topic} is being filled")
+
+
+@app.command()
 def serve(
     env: Env,
     stop: Annotated[bool, typer.Option("--stop", help="Stop them.")] = False,

@@ -86,6 +86,15 @@ def act(
     return {"environment": env_id, **started}
 
 
+def group_offsets(text: str) -> tuple[str, dict[str, int]]:
+    """A consumer group and its offsets by partition, from `reader=0:12,1:4`. Raises `CliError`."""
+    name, _, offsets = text.rpartition("=")
+    pairs = [each.partition(":") for each in offsets.split(",")]
+    if not name or not all(partition.isdecimal() and offset.isdecimal() for partition, _, offset in pairs):
+        raise CliError(Exit.BAD_REQUEST, f"--group: must be NAME=PARTITION:OFFSET,…, as reader=0:12,1:4; got {text!r}")
+    return name, {partition: int(offset) for partition, _, offset in pairs}
+
+
 def reap(plane: ControlPlane, *, wait: bool, timeout: float) -> dict[str, Any]:
     """End what is to end, and forget what is old. Raises `CliError` when something could not be ended."""
     return _start(plane, REAP, {}, wait=wait, timeout=timeout)

@@ -61,6 +61,11 @@ def test_the_set_is_listed_and_an_environment_is_filled_from_it(client: Client, 
     assert environment["tapes"] == recorded["name"]
     [listed] = [each for each in client("tapes", "list", "--json").json if each["name"] == recorded["name"]]
     assert environment["id"] in listed["environments"]
+    asked = ("--variant", "duplicated", "--seed", "3", "--group", "reader=0:0", "--json")
+    replayed = client("replay", environment["id"], "login_events", *asked).json
+    assert "read back and equal" in replayed["note"] and "duplicated" in replayed["note"]
+    refused = client("replay", environment["id"], "salaries")
+    assert refused.code == 1 and "has no topic 'salaries'" in refused.err
     assert client("down", environment["id"]).code == 0
 
 

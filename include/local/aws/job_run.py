@@ -103,6 +103,7 @@ class JobProcess:
             return Outcome("CANCELLED", "Job was cancelled.")
         if code == 0:
             return Outcome("SUCCESS", "")
+        end_group(self._process, KILL_GRACE)  # a JVM that is killed leaves its Python behind
         said = spark_submit.last_error(
             *(self._log(stream).read_text(errors="replace") for stream in ("stdout", "stderr"))
         )

@@ -24,6 +24,7 @@ NAMES = (
     "reap_environments",
     "record_tapes",
     "refresh_datasets",
+    "replay_stream",
     "run_pipeline",
     "serve_env",
     "validate_release",

@@ -88,7 +88,7 @@ class TestVersions:
         assert re.findall(r"UV_VERSION=([\d.]+)", DOCKERFILE) == re.findall(r"UV_VERSION := ([\d.]+)", MAKEFILE)
 
     def test_java_is_the_oldest_that_serves(self) -> None:
-        assert re.findall(r"openjdk-(\d+)-jre-headless", DOCKERFILE) == [str(SETTINGS.versions["java"])]
+        assert re.findall(r"openjdk-(\d+)-jdk-headless", DOCKERFILE) == [str(SETTINGS.versions["java"])]
 
     def test_kafka_is_that_of_the_pom(self) -> None:
         pom = (REPO / "include/local/kafka/pom.xml").read_text()

@@ -32,7 +32,7 @@ def test_help_names_the_exit_codes() -> None:
     assert done.returncode == 0 and "Exit codes" in done.stdout
 
 
-COMMANDS = ["up", "down", "list", "show", "extend", "run", "serve", "logs", "connect", "reap", "why", "ci"]
+COMMANDS = ["up", "down", "list", "show", "extend", "run", "replay", "serve", "logs", "connect", "reap", "why", "ci"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

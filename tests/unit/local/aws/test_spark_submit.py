@@ -90,6 +90,10 @@ class TestLastError:
         stdout = f"{python}\n: java.io.IOException: denied\n\tat x"
         assert last_error(stdout, "").endswith("o1.json.: java.io.IOException: denied")
 
+    def test_a_job_that_its_crash_test_killed_says_so_whatever_came_before(self) -> None:
+        stderr = "Error: x\ntestenv: killed at before-commit of batch 1\nError: y\n"
+        assert last_error("ValueError: z", stderr).startswith("killed at before-commit of batch 1, as its crash test")
+
     def test_without_an_exception_the_last_line(self) -> None:
         assert last_error("", "one\ntwo\n") == "two"
         assert last_error("", "") == "the driver wrote nothing"

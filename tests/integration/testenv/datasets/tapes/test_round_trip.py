@@ -11,6 +11,9 @@ import pytest
 from tests.integration.testenv.datasets.tapes.conftest import DAY, T0, NewTopicOf, Production, delete_before
 
 from testenv.backends.kafka_admin import KafkaAdmin
+from testenv.checks.diff import fingerprint
+from testenv.checks.diff import topic as topic_table
+from testenv.checks.places import places
 from testenv.config import Config
 from testenv.core.errors import Conflict, Drifted, Failed, Invalid, InvalidName, NotFound
 from testenv.datasets.tapes.capture import Span, capture, record_tape, segment
@@ -18,6 +21,7 @@ from testenv.datasets.tapes.form import About, Tape, open_tape, to_rows
 from testenv.datasets.tapes.oracle import verify
 from testenv.datasets.tapes.replay import commit_group, replay
 from testenv.datasets.tapes.stored import fetch, seal
+from testenv.datasets.tapes.variants import Kind, make
 
 SNAPSHOT = datetime(2026, 1, 1, tzinfo=UTC)
 NewName = Callable[[], str]
@@ -201,6 +205,33 @@ class TestReplay:
         [found] = admin.each("list_consumer_group_offsets", [ConsumerGroupTopicPartitions(group)]).values()
         assert {p.partition: p.offset for p in found.topic_partitions} == {0: 11, 1: 4}
         admin.each("delete_consumer_groups", [group])
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("kind", [*Kind])
+def test_a_variant_of_every_oddity_is_a_tape_that_the_oracle_proves(
+    config: Config, tape: Tape, new_name: NewName, tmp_path: Path, kind: Kind, exact: bool
+) -> None:
+    name, found = new_name(), make(kind, tape, tmp_path / "variant", seed=11, share=0.4)
+    records = found.tape.manifest.records
+    assert records == 18 + (sum(map(len, found.changed.values())) if kind is Kind.DUPLICATED else 0)
+    assert replay(config.kafka, name, found.tape, exact) == verify(config.kafka, name, found.tape, exact) == records
+    with pytest.raises(Drifted):
+        verify(config.kafka, name, tape, exact)
+
+
+def test_a_topic_as_a_table_has_what_the_tape_has(config: Config, tape: Tape, new_name: NewName) -> None:
+    """What is aborted, and markers, are no rows of it; what comes later is not of it."""
+    name = new_name()
+    replay(config.kafka, name, tape, exact=True)
+    table = topic_table(config.kafka, name)
+    assert fingerprint(table).rows == 18
+    assert places(table) == {
+        (part.number, row[0])
+        for part in tape.manifest.partitions
+        for batch in tape.batches(part.number)
+        for row in to_rows(batch)
+    }
 
 
 class TestSeal:
