@@ -7,7 +7,7 @@ tasks of different workers, and one may be repeated. docs/decisions/0008 says wh
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from testenv.checks.history import GitHistory
 from testenv.checks.impact import tree_at, write
+from testenv.checks.isolation.canary import LateCanary
 from testenv.checks.kept import Artifacts, Kept, cpu_clock
 from testenv.checks.plan import Asked, Plan
 from testenv.checks.protocol import Measured, Verdict, judge
@@ -71,7 +72,7 @@ class Validator:
     """Uses of an engine that judge releases. `repo` is the folder of the repository under test.
 
     `registry` has the schemas of topics of a dataset version; `parse` reads a dbt project; `production` are names that
-    only production has.
+    only production has. `outside` takes fingerprints of what a trial on a dataset version may not touch.
     """
 
     engine: Engine
@@ -81,6 +82,7 @@ class Validator:
     prices: Prices
     registry: Callable[[str], Registry]
     parse: Parse
+    outside: Callable[[str], Mapping[str, str]]
     production: frozenset[str] = frozenset()
 
     def kept(self, env_id: EnvId) -> Kept:
@@ -136,6 +138,7 @@ class Validator:
         """Run what the plan selected, with both sides' code, within `seconds`; returns the id of the task."""
         kept = self.kept(env_id)
         plan, base, head = kept.plan(), kept.pipelines("base"), kept.pipelines("head")
+        kept.put_outside(self.outside(plan.dataset))
         steps = self.trials.plan(env_id, plan.choice.names, base, head, kept.contracts("head"))
         return self.trials.start(env_id, steps.model_copy(update={"seconds": seconds}), plan.base.commit)
 
@@ -187,6 +190,7 @@ class Validator:
             registry=self.registry(plan.dataset),
             history=GitHistory(self.repo, plan.base.commit) if has_history else NoHistory(),
             trial=trial,
+            canary=LateCanary(kept.outside(), lambda: self.outside(plan.dataset)) if trial else None,
             production=self.production,
             keep=kept.put_for_people,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from testenv.backends.access import Access
@@ -65,6 +66,7 @@ def connect_engine(config: Config) -> Engine:
 def connect_validator(config: Config, engine: Engine | None = None) -> Validator:
     """What judges releases of the repository that `config` names."""
     from testenv import dbt
+    from testenv.checks.isolation.canary import of_golden
     from testenv.production import production_names
     from testenv.trials import Trials
     from testenv.verdicts import Validator
@@ -78,6 +80,7 @@ def connect_validator(config: Config, engine: Engine | None = None) -> Validator
         prices=load_prices(),
         registry=DatasetStore(config).registry,
         parse=dbt.reader(config),
+        outside=partial(of_golden, config),
         production=production_names(config),
     )
 

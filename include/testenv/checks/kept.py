@@ -100,6 +100,13 @@ class Kept:
     def put_manifest(self, side: str, manifest: Mapping[str, Any]) -> None:
         self.put(f"manifests/{side}.json", json.dumps(manifest).encode())
 
+    def outside(self) -> dict[str, str]:
+        """Fingerprints of what the trial may not touch, taken before it."""
+        return dict(json.loads(self.get("outside.json") or b"{}"))
+
+    def put_outside(self, fingerprints: Mapping[str, str]) -> None:
+        self.put("outside.json", json.dumps(fingerprints, sort_keys=True).encode())
+
     def forget(self) -> None:
         """Of an earlier try of the same run nothing counts any more. Artifacts are not deleted; empty ones are none."""
         earlier = self.get("plan.json")

@@ -94,10 +94,13 @@ Keep = Callable[[str, bytes], None]
 class Canary(Protocol):
     """Fingerprints of what no release may touch, by name, such as `snowflake FINSIGHT.RAW.PAYMENTS`."""
 
-    before: Mapping[str, str]
-    """Taken before the trial ran."""
-    after: Mapping[str, str]
-    """Taken when it had ended."""
+    @property
+    def before(self) -> Mapping[str, str]:
+        """Taken before the trial ran."""
+
+    @property
+    def after(self) -> Mapping[str, str]:
+        """Taken when it had ended."""
 
 
 def keep_nothing(path: str, content: bytes) -> None:

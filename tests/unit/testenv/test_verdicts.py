@@ -139,6 +139,7 @@ def validator(repo: Path, trials: ToldTrials) -> Validator:
         prices=load_prices(),
         registry=lambda version: Registry(),
         parse=no_dbt,
+        outside=lambda version: {"golden": version},
     )
 
 

@@ -32,6 +32,7 @@ class RecordedTrial:
     lake: Lake
     kafka: KafkaConfig
     topic_prefix: str
+    login: Mapping[str, Any] = field(repr=False)
 
     def table(self, moment: str, store: Store, name: str) -> Table:
         """An output as it was at a moment; a topic as it is now: of it, what counts is what it has been given.
@@ -47,6 +48,10 @@ class RecordedTrial:
             case Store.KAFKA:
                 return topic(self.kafka, self.topic_prefix + name)
         raise NotFound(f"{store}:{name}: a trial records no tables of {store}")
+
+    def connection_parameters(self) -> Mapping[str, Any]:
+        """The environment's login to Snowflake, for a tool that logs in by itself; the key is in PEM."""
+        return {name: value for name, value in self.login.items() if value and name != "ca_bundle"}
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query in the environment's Snowflake, as the environment."""
@@ -137,6 +142,7 @@ def recorded_trial(record: Record, logins: Mapping[str, Mapping[str, Any]], conf
         Lake(session, client, bucket, prefix),
         _kafka(logins["kafka"]),
         logins["kafka"]["topic_prefix"],
+        logins["snowflake"],
     )
 
 
