@@ -18,7 +18,7 @@ from testenv.checks.quality.expectations import Expectation
 from testenv.core.errors import Failed
 
 if TYPE_CHECKING:
-    from great_expectations.checkpoint import CheckpointResult
+    from great_expectations.checkpoint.checkpoint import CheckpointResult
     from great_expectations.core import ExpectationSuite, ValidationDefinition
     from great_expectations.data_context.data_context.abstract_data_context import AbstractDataContext
     from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
