@@ -70,11 +70,11 @@ def refusals(error: str, env_id: str) -> Iterator[tuple[str, str]]:
         database = _database(match["kind"].lower(), match["name"])
         if database and database.upper() != own:
             seen.add(("does not exist or not authorized", match["name"]))
-    if denied := _DENIED.search(error):
-        around = error[max(0, denied.start() - 300) : denied.end() + 300]
+    if refused := _DENIED.search(error):
+        around = error[max(0, refused.start() - 300) : refused.end() + 300]
         target = _TARGET.search(around)
         named = next((each for each in target.groups() if each), "") if target else ""
-        seen.add((denied[0], _neutral(named, env_id)))
+        seen.add((refused[0], _neutral(named, env_id)))
     yield from sorted(seen)
 
 
