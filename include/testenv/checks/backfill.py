@@ -36,11 +36,7 @@ class BackfillCheck:
         if trial is None:
             return Verdict.of(self.name, (), ())
         record = trial.record
-        ran = [
-            f"{run.pipeline} {run.logical_date} on the way to {run.moment}"
-            for run in record.runs
-            if run.moment.partition("/")[0] == Moment.BACKFILL and run.state != "skipped"
-        ]
+        ran = [f"{run.pipeline} {run.logical_date} on the way to {run.moment}" for run in record.ran(Moment.BACKFILL)]
         findings: list[Finding] = []
         if ran and (comparison := compare(release, Moment.HEAD, Moment.BACKFILL)):
             findings += _findings(comparison)

@@ -35,11 +35,7 @@ class DifferenceCheck:
         findings = failures("run-failed", record.runs, (Moment.HEAD,), "as it is in head")
         if record.error:
             findings.append(_unfinished(record))
-        ran = [
-            f"{run.pipeline} {run.logical_date} {run.side}"
-            for run in record.runs
-            if run.moment in (Moment.BASE, Moment.HEAD) and run.state != "skipped"
-        ]
+        ran = [f"{run.pipeline} {run.logical_date} {run.side}" for run in record.ran(Moment.BASE, Moment.HEAD)]
         without = {run.pipeline: run for run in reversed(record.runs) if run.state == "failed" and run.side == "base"}
         findings += [of_failed("base-failed", run, "as it is in base", Severity.WARNING) for run in without.values()]
         has_both = record.state(Moment.BASE) and record.state(Moment.HEAD)

@@ -27,11 +27,7 @@ class IdempotencyCheck:
             return Verdict.of(self.name, (), ())
         record = trial.record
         findings = failures("run-failed", record.runs, (Moment.AGAIN,), "once more")
-        ran = [
-            f"{run.pipeline} {run.logical_date} once more"
-            for run in record.runs
-            if run.moment == Moment.AGAIN and run.state != "skipped"
-        ]
+        ran = [f"{run.pipeline} {run.logical_date} once more" for run in record.ran(Moment.AGAIN)]
         if ran and (comparison := compare(release, Moment.HEAD, Moment.AGAIN)):
             for found in comparison.differing():
                 if not is_empty(found.difference):

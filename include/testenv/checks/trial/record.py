@@ -107,6 +107,11 @@ class Record(_Frozen):
         """All outputs at `moment`; None if the trial did not come there."""
         return next((each for each in self.states if each.moment == moment), None)
 
+    def ran(self, *moments: str) -> Iterator[Run]:
+        """Runs on the way to moments, `backfill` standing for each of its disturbances too; not those skipped."""
+        wanted = set(moments)
+        return (run for run in self.runs if run.moment.partition("/")[0] in wanted and run.state != "skipped")
+
     def failed(self, side: Side) -> Iterator[Run]:
         """Runs of a side that failed by themselves."""
         return (run for run in self.runs if run.side == side and run.state == "failed")
