@@ -33,6 +33,7 @@ from tests.isolation.on_kafka import ask
 from tests.isolation.parties import Target, code_of
 
 from testenv.backends import postgres
+from testenv.backends.protocol import Site
 from testenv.core.naming import EnvId, Names
 from testenv.core.plan import desired, in_order
 from testenv.core.resources import System
@@ -92,7 +93,9 @@ class TestPostgres:
         monkeypatch.setattr(postgres, "_close_to_others", try_then_close)
         env_id = EnvId(f"sbx-{secrets.token_hex(4)}")
         spec = engine.ledger.environment(world.ids[1]).spec.model_copy(update={"env_id": env_id})
-        site, backend = engine.site(spec), engine.backends[System.POSTGRES]
+        # The ledger has no such environment, so it keeps nothing.
+        site = Site(spec, engine.datasets.get(spec.dataset, spec.tapes), engine.vault)
+        backend = engine.backends[System.POSTGRES]
         try:
             for part in in_order(desired(spec, site.dataset)):
                 if part.system is System.POSTGRES:
