@@ -7,8 +7,9 @@ Sides run one after another from the same start. Runs of a step that do not depe
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -185,30 +186,27 @@ def steps_of(chosen: Iterable[Subject]) -> tuple[tuple[Step, ...], tuple[Alone, 
     batch, streams = ([each for each in head if each.streaming is wanted] for wanted in (False, True))
     if batch:
         needed = [each for each in head if not each.streaming or there.feeds(each.id, {one.id for one in batch})]
-        names = tuple(each.id for each in batch)
-        steps += _backfill(Moment.BACKFILL, needed, there, DISTURBANCES)
-        alone += [
-            Alone(
-                moment=Moment.BACKFILL,
-                like=Moment.HEAD,
-                pipelines=names,
-                steps=_backfill(f"{Moment.BACKFILL}/{each}", needed, there, (each,)),
-            )
-            for each in DISTURBANCES
-        ]
+        backfill = partial(_backfill, needed, there)
+        steps += backfill(DISTURBANCES, Moment.BACKFILL)
+        alone += _alone(Moment.BACKFILL, batch, DISTURBANCES, backfill)
     if streams:
-        names = tuple(each.id for each in streams)
-        steps += _crashed(Moment.CRASHED, streams, there, KILL_POINTS)
-        alone += [
-            Alone(
-                moment=Moment.CRASHED,
-                like=Moment.HEAD,
-                pipelines=names,
-                steps=_crashed(f"{Moment.CRASHED}/{point}", streams, there, (point,)),
-            )
-            for point in KILL_POINTS
-        ]
+        crashed = partial(_crashed, streams, there)
+        steps += crashed(KILL_POINTS, Moment.CRASHED)
+        alone += _alone(Moment.CRASHED, streams, KILL_POINTS, crashed)
     return tuple(steps), tuple(alone)
+
+
+def _alone(
+    moment: Moment, chosen: Sequence[Subject], disturbances: Sequence[str], steps: Callable[..., tuple[Step, ...]]
+) -> Iterator[Alone]:
+    """Each disturbance by itself, to be tried where all of them together left something else than `head`."""
+    for each in disturbances:
+        yield Alone(
+            moment=moment,
+            like=Moment.HEAD,
+            pipelines=tuple(one.id for one in chosen),
+            steps=steps((each,), f"{moment}/{each}"),
+        )
 
 
 def _head(moment: str, runs: tuple[Run, ...]) -> Runs:
@@ -233,7 +231,7 @@ def _again(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
     )
 
 
-def _backfill(moment: str, chosen: Sequence[Subject], there: Lineage, by: Collection[str]) -> tuple[Step, ...]:
+def _backfill(chosen: Sequence[Subject], there: Lineage, by: Collection[str], moment: str) -> tuple[Step, ...]:
     """Slice after slice; streams, whose place in the topic is their order, as they always run."""
     sliced = []
     for each in chosen:
@@ -258,7 +256,7 @@ def _rounds(groups: Sequence[Sequence[list[Run]]]) -> list[list[Run]]:
     return [each[at - most] for at in range(most) for each in groups if at - most >= -len(each)]
 
 
-def _crashed(moment: str, chosen: Sequence[Subject], there: Lineage, points: Sequence[str]) -> tuple[Step, ...]:
+def _crashed(chosen: Sequence[Subject], there: Lineage, points: Sequence[str], moment: str) -> tuple[Step, ...]:
     """Each killed at every point, one start after the other, and then left to run to its end."""
     groups = []
     for each in chosen:
