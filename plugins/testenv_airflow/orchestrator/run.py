@@ -87,7 +87,9 @@ def load_dag(folder: Path, dag_id: str) -> DAG:
     with _airflow_parsing_context_manager(dag_id=dag_id):  # a file that makes many DAGs may make this one alone
         bag = _parse(folder)
     broken = "\n".join(
-        f"{Path(file).relative_to(folder)}: {error.strip()}" for file, error in bag.import_errors.items()
+        # Where the code lies is another place in each environment.
+        f"{Path(file).relative_to(folder)}: {error.strip().replace(f'{folder}/', '')}"
+        for file, error in bag.import_errors.items()
     )
     if dag_id in bag.dags:
         if broken:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import signal
 import sys
 import traceback
@@ -21,6 +22,9 @@ from testenv_airflow.orchestrator.settings import Deployment
 from testenv_airflow.orchestrator.warmth import reconfigure
 
 _PR_SET_PDEATHSIG = 1
+
+_EXCEPTION = re.compile(r"(?:[^:\s]+\.py: )?[A-Za-z_][\w.]*(: |$)")
+"""A line of a traceback that names an exception; the first line of all has the file before it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def _attempt(order: Order, side: Deployment) -> Report:
         )
     except Refused as refused:
         print(f"orchestrator: {refused}", flush=True)
-        return Report("failed", _last_line(str(refused)))
+        return Report("failed", told(str(refused)))
     except RunStopped as stopped:
         return Report("failed", str(stopped), tuple(each.task_id for each in stopped.tasks))
     except Exception as error:  # noqa: BLE001 (whatever is raised is the run's failure, and reported)
@@ -114,10 +118,11 @@ def _attempt(order: Order, side: Deployment) -> Report:
     )
 
 
-def _last_line(text: str) -> str:
-    """The first line of a refusal, which says what, and the last, which is the exception."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0] if len(lines) < 2 else f"{lines[0]}: {lines[-1]}"
+def told(refusal: str) -> str:
+    """The first line of a refusal, which says what, and the exception: Airflow's time-out has advice after it."""
+    lines = [line for line in refusal.splitlines() if line.strip()]
+    exceptions = [line for line in lines[1:] if _EXCEPTION.match(line)] or lines[1:]
+    return ": ".join(line.strip() for line in [*lines[:1], *exceptions[-1:]])
 
 
 def _spark_seconds(dag: DAG, order: Order, outcome: Outcome) -> Iterator[float]:
