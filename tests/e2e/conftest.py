@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +141,13 @@ def shared(client: Client) -> Iterator[dict[str, Any]]:
     client("down", environment["id"])
 
 
+Commit = Callable[[Mapping[str, str | None]], str]
+
+
 @pytest.fixture(scope="session")
-def commit() -> Callable[[dict[str, str]], str]:
-    """Makes a commit of the repository under test with some files changed, and touches neither branch nor work tree."""
+def commit() -> Commit:
+    """Makes a commit of the repository under test with some files changed, or gone where the text is None, and touches
+    neither branch nor work tree."""
 
     def git(*arguments: str, given: str | None = None, environ: dict[str, str] | None = None) -> str:
         done = subprocess.run(
@@ -156,11 +160,14 @@ def commit() -> Callable[[dict[str, str]], str]:
         )
         return done.stdout.strip()
 
-    def make(changes: dict[str, str]) -> str:
+    def make(changes: Mapping[str, str | None]) -> str:
         with tempfile.TemporaryDirectory() as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}  # in a worktree, .git is a file
             git("read-tree", "HEAD", environ=index)
             for path, content in changes.items():
+                if content is None:
+                    git("update-index", "--force-remove", path, environ=index)
+                    continue
                 blob = git("hash-object", "-w", "--stdin", given=content)
                 git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environ=index)
             tree = git("write-tree", environ=index)

@@ -40,7 +40,8 @@ documentation (RFC 5737), as the synthetic tier's are."""
 
 
 def values(stack: RunningStack, config: Config) -> set[str]:
-    """What stands in any sensitive text field of production, and in no hand-made seed."""
+    """What stands in any sensitive text field of production, and neither in the hand-made seed nor in the text of what
+    makes this production, which is code that every environment has."""
     with Snapshot(config, Production.from_environ(config, stack.env), load_contracts()) as snapshot:
         sides = production(snapshot).values()
     found = {
@@ -53,7 +54,8 @@ def values(stack: RunningStack, config: Config) -> set[str]:
         if isinstance(value, str) and len(value) >= LONG and "\n" not in value and not value.isalpha()
     }
     seed = read_seed(config.repo)
-    made = b"\n".join([*seed.files.values(), *seed.objects().values()]).decode()
+    generator = [path.read_bytes() for path in (config.repo / "include/estate/production").glob("**/*.py")]
+    made = b"\n".join([*seed.files.values(), *seed.objects().values(), *generator]).decode()
     return {value for value in found if value not in made}
 
 
@@ -169,6 +171,10 @@ def _tables(config: Config, folder: Path) -> None:
     folder.mkdir()
     with Account(config).control() as connection:
         run(connection, "USE WAREHOUSE TE_WH_CI")
+        control = config.snowflake.role
+        roles = [row["name"] for row in run(connection, "SHOW ROLES") if row["owner"] == control]
+        for role in roles:  # what stands in an environment is its role's, and nobody's beside
+            run(connection, f"GRANT ROLE {role} TO ROLE {control}")
         for name in (row["name"] for row in run(connection, "SHOW DATABASES")):
             if not name.startswith("TE_"):
                 continue
@@ -181,4 +187,6 @@ def _tables(config: Config, folder: Path) -> None:
                     file.write_bytes(b"\n".join(_text(value) for row in cursor for value in row))
         statements = run(connection, "SELECT * FROM SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY")
         assert len(statements) > 100
+        for role in roles:
+            run(connection, f"REVOKE ROLE {role} FROM ROLE {control}")
         (folder / "statements").write_text("\n".join(str(value) for row in statements for value in row.values()))

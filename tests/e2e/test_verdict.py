@@ -10,9 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.conftest import REPO
-from tests.e2e.conftest import Answer, Client
-
-Commit = Callable[[dict[str, str]], str]
+from tests.e2e.conftest import Answer, Client, Commit
 
 DAG = "include/estate/dags/settlements_to_snowflake.py"
 PIPELINE = "settlements_to_snowflake"

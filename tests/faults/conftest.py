@@ -1,24 +1,37 @@
-"""Where the corpus meets a trial that really runs."""
+"""Where the corpus meets trials that really run: a verdict on each case, by `bin/testenv ci`."""
 
+# ruff: noqa: F811 - fixtures that are imported are used by name
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
+from tests.e2e.conftest import Client, Commit, client, commit, settings  # noqa: F401 - fixtures
+from tests.faults.corpus import Case, changes, read_repository
 
 from testenv.checks.protocol import Outcome
 
-VerdictOf = Callable[[Path, Path], Mapping[str, Outcome]]
+AT_ONCE = int(os.environ.get("TESTENV_FAULTS_AT_ONCE", "3"))
+"""Verdicts at work at the same time: one alone leaves cores idle while services start."""
+
+Outcomes = Mapping[str, Outcome]
 
 
 @pytest.fixture(scope="session")
-def verdict_of() -> VerdictOf:
-    """A function from two folders, base and head, to the outcome of each of the seven checks by its name.
+def verdict_of(client: Client, commit: Commit, request: pytest.FixtureRequest) -> Iterator[Callable[[Case], Outcomes]]:
+    """The outcome of each check, by its name, on a case. Those that the session will ask for are made meanwhile."""
+    base = commit({})
 
-    To connect it: return one that runs `validate_release` on the `stack` with these folders as the repository under
-    test at its two references, waits for the gate, and reads `outcome` of every check from the report's JSON. Both
-    folders are copies of the estate (`tests.faults.corpus.PARTS`); base is the same for all cases of a session, so
-    whatever is made of it alone may be kept. A check that could not look is `Outcome.ERROR`, and fails the test.
-    """
-    pytest.skip("the corpus is not connected to a trial yet: tests/faults/conftest.py, verdict_of")
+    def judge(case: Case) -> Outcomes:
+        head = commit(changes(case, read_repository))
+        answer = client("ci", "--base", base, "--head", head, "--json")
+        assert answer.code in (0, 1), answer.out + answer.err
+        return {each["check"]: Outcome(each["outcome"]) for each in answer.json["verdicts"]}
+
+    asked = [item.callspec.params["case"] for item in request.session.items if "verdict_of" in item.fixturenames]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        verdicts: dict[str, Future[Outcomes]] = {case.name: pool.submit(judge, case) for case in asked}
+        yield lambda case: verdicts[case.name].result()
+        pool.shutdown(cancel_futures=True)

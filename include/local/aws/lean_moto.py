@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -12,12 +13,13 @@ from moto.core import serialize
 from moto.core.common_models import BaseModel
 from moto.iam.models import IAMBackend, Role
 from moto.moto_server import werkzeug_app
-from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.models import FakeBucket, FakeKey, S3Backend
 from moto.s3.utils import _VersionedKeyStore
 from moto.ssm.models import Parameter, ParameterDict, SimpleSystemManagerBackend
 
 _parse = serialize.parse_to_aware_datetime
 _list_objects = S3Backend.list_objects
+_list_versions = S3Backend.list_object_versions
 _match_filters = SimpleSystemManagerBackend._match_filters
 
 
@@ -27,6 +29,7 @@ def install() -> None:
     IAMBackend.get_roles = _roles  # type: ignore[method-assign]
     ParameterDict.__iter__ = _names  # type: ignore[method-assign]
     S3Backend.list_objects = _objects  # type: ignore[method-assign]
+    S3Backend.list_object_versions = _versions  # type: ignore[method-assign]
     SimpleSystemManagerBackend._match_filters = _matches  # type: ignore[method-assign]
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # no browser is a client
     serialize.parse_to_aware_datetime = _moment  # type: ignore[attr-defined]
@@ -48,12 +51,48 @@ def _names(self: ParameterDict) -> Iterator[str]:
 
 def _objects(self: S3Backend, bucket: FakeBucket, prefix: str | None, *arguments: Any, **options: Any) -> Any:
     """moto looks closely at every object of the bucket; here at those below the prefix."""
-    if prefix:
-        held = dict(bucket.keys)
-        bucket = copy.copy(bucket)
-        bucket.keys = _VersionedKeyStore()
-        dict.update(bucket.keys, {name: held[name] for name in held if name.startswith(prefix)})
-    return _list_objects(self, bucket, prefix, *arguments, **options)
+    return _list_objects(self, _below(bucket, prefix or ""), prefix, *arguments, **options)
+
+
+def _versions(self: S3Backend, bucket_name: str, *arguments: Any, prefix: str = "", **options: Any) -> Any:
+    """moto copies every version in the bucket, with its body, while others write; here the heads below the prefix."""
+    bucket = _below(self.get_bucket(bucket_name), prefix)
+    for versions in dict.values(bucket.keys):
+        versions[:] = [_Head(each) if isinstance(each, FakeKey) else each for each in versions]
+    return _list_versions(_OneBucket(bucket), bucket_name, *arguments, prefix=prefix, **options)
+
+
+def _below(bucket: FakeBucket, prefix: str) -> FakeBucket:
+    """The bucket as it is now, with the objects below the prefix."""
+    held: dict[str, list[Any]] = dict(bucket.keys)  # at once, as another thread may put or delete
+    bucket = copy.copy(bucket)
+    bucket.keys = _VersionedKeyStore()
+    dict.update(bucket.keys, {name: list(versions) for name, versions in held.items() if name.startswith(prefix)})
+    return bucket
+
+
+@dataclass(frozen=True)
+class _OneBucket:
+    """All that a list asks of moto's backend."""
+
+    bucket: FakeBucket
+
+    def get_bucket(self, name: str) -> FakeBucket:
+        return self.bucket
+
+
+class _Head(FakeKey):
+    """What a list tells of an object. It has no body, so there is none to copy, or to close when it goes."""
+
+    def __init__(self, key: FakeKey) -> None:
+        known = {"_etag": key.etag.strip('"')}  # which moto reads the body for, the first time
+        self.__dict__.update({**vars(key), **known, "_value_buffer": None})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Head:
+        return self
+
+    def dispose(self, garbage: bool = False) -> None:
+        """Nothing is held."""
 
 
 def _matches(

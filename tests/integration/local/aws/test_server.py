@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 from tests.integration.local.aws.support import Account
@@ -59,6 +60,25 @@ def test_a_body_that_breaks_off_is_no_object(account: Account) -> None:
         raw.shutdown(socket.SHUT_WR)
         assert b" 200 " not in raw.recv(1000)
     assert account.client("s3").list_objects_v2(Bucket=account.bucket, Prefix="env/ci-broken/")["KeyCount"] == 0
+
+
+def test_versions_are_listed_while_others_write_and_delete_in_the_bucket(account: Account) -> None:
+    s3, bucket = account.client("s3"), account.bucket
+    mine = s3.put_object(Bucket=bucket, Key="env/ci-listed/x", Body=b"22")["ETag"]
+
+    def write(number: int) -> None:
+        for round_ in range(20):
+            key = f"env/ci-other/{number}/{round_}"
+            s3.put_object(Bucket=bucket, Key=key, Body=b"x" * 100_000)
+            s3.delete_object(Bucket=bucket, Key=key)
+
+    with ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, number) for number in range(4)]
+        while not all(writer.done() for writer in writers):
+            found = s3.list_object_versions(Bucket=bucket, Prefix="env/ci-listed/")["Versions"]
+            assert [(each["Key"], each["ETag"], each["Size"]) for each in found] == [("env/ci-listed/x", mine, 2)]
+        for writer in writers:
+            writer.result()
 
 
 class _StoppedError(Exception):
