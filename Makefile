@@ -120,7 +120,12 @@ fidelity: install .venv/.dbt-tests.installed ## dbt's own suites against the loc
 bench-provision: up ## seconds from REST call to READY; writes bench/results/provision.json
 	@set -a
 	source "$(STACK_HOME)/stack.env"
-	PYTHONPATH=include:plugins $(PYTHON) bench/provision.py
+	PYTHONPATH=include:plugins $(PYTHON) -m bench.provision
+
+bench-validate: up ## seconds to a verdict, alone and thirty at once; writes bench/results/validate.json
+	@set -a
+	source "$(STACK_HOME)/stack.env"
+	PYTHONPATH=include:plugins $(PYTHON) -m bench.validate
 
 bench-refresh: production ## seconds of a nightly refresh, and of seeding from it; writes bench/results/refresh.json
 	@set -a

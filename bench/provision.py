@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from tests.commits import commit
 
 from local.demo.contents import contents
 from local.inventory import inventory
@@ -141,12 +141,12 @@ def _states(plane: ControlPlane) -> dict[str, str]:
     return {environment["id"]: environment["state"] for environment in plane.environments(ended=False)}
 
 
-def wait(done: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+def wait(done: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.5) -> None:
+    deadline = time.monotonic() + seconds
     while not done():  # each question costs the web server CPU that the run could use
         if time.monotonic() > deadline:
-            sys.exit(f"gave up: not within {PATIENCE} s were {what}")
-        time.sleep(0.5)
+            sys.exit(f"gave up: not within {seconds:.0f} s: {what}")
+        time.sleep(pause)
 
 
 # ---------------------------------------------------------------- without Airflow
@@ -172,22 +172,7 @@ def provision_directly(config: Config, asked: dict[str, Any]) -> Timing:
 
 def changed_commit() -> str:
     """A commit that changes one model, on no branch: what a pull request would bring."""
-
-    def git(*arguments: str, stdin: str | None = None, **environ: str) -> str:
-        command = ["git", "-C", str(REPO), *arguments]
-        done = subprocess.run(
-            command, input=stdin, env={**os.environ, **environ}, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    changed = (REPO / CHANGED_MODEL).read_text(encoding="utf-8") + "\n-- changed by the benchmark\n"
-    blob = git("hash-object", "-w", "--stdin", stdin=changed)
-    author = {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}
-        git("read-tree", "HEAD", **index)
-        git("update-index", "--cacheinfo", f"100644,{blob},{CHANGED_MODEL}", **index)
-        return git("commit-tree", git("write-tree", **index), "-p", "HEAD", "-m", "A model is changed", **author)
+    return commit({CHANGED_MODEL: f"{(REPO / CHANGED_MODEL).read_text()}\n-- changed by the benchmark\n"})
 
 
 # ---------------------------------------------------------------- the benchmark

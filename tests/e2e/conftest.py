@@ -7,12 +7,10 @@ import os
 import re
 import secrets
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -139,39 +137,3 @@ def shared(client: Client) -> Iterator[dict[str, Any]]:
     environment = client.up("--name", f"m{secrets.token_hex(4)}", "--owner", "a test")
     yield environment
     client("down", environment["id"])
-
-
-Commit = Callable[[Mapping[str, str | None]], str]
-
-
-@pytest.fixture(scope="session")
-def commit() -> Commit:
-    """Makes a commit of the repository under test with some files changed, or gone where the text is None, and touches
-    neither branch nor work tree."""
-
-    def git(*arguments: str, given: str | None = None, environ: dict[str, str] | None = None) -> str:
-        done = subprocess.run(
-            ["git", "-C", REPO, *arguments],
-            input=given,
-            env={**os.environ, **(environ or {})},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
-
-    def make(changes: Mapping[str, str | None]) -> str:
-        with tempfile.TemporaryDirectory() as folder:
-            index = {"GIT_INDEX_FILE": str(Path(folder, "index"))}  # in a worktree, .git is a file
-            git("read-tree", "HEAD", environ=index)
-            for path, content in changes.items():
-                if content is None:
-                    git("update-index", "--force-remove", path, environ=index)
-                    continue
-                blob = git("hash-object", "-w", "--stdin", given=content)
-                git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", environ=index)
-            tree = git("write-tree", environ=index)
-        who = {f"GIT_{role}_{part}": "a test" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-        return git("commit-tree", tree, "-p", "HEAD", "-m", "a change under test", environ=who)
-
-    return make

@@ -1,4 +1,7 @@
-"""`bin/testenv ci`: a harmless change is a yes, a breaking one a no by the right check; of either nothing is left."""
+"""`bin/testenv ci`: a harmless change is a yes, a breaking one a no by the right check; of either nothing is left.
+
+All are of one batch pipeline, which a trial runs in seconds; tests/faults has Spark, dbt and streams.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,21 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from tests.commits import commit
 from tests.conftest import REPO
-from tests.e2e.conftest import Answer, Client, Commit
+from tests.e2e.conftest import Answer, Client
+from tests.faults.corpus import changes, named, read_repository
 
-DAG = "include/estate/dags/settlements_to_snowflake.py"
-PIPELINE = "settlements_to_snowflake"
-CONTRACT = "include/catalog/contracts/snowflake.RAW.SETTLEMENTS.yaml"
+PIPELINE = "disputes_daily"
+DAG = f"include/estate/dags/{PIPELINE}.py"
+CONTRACT = "include/catalog/contracts/snowflake.RAW.DISPUTES.yaml"
 
 pytestmark = pytest.mark.timeout(1500)
 
 
-def text(path: str) -> str:
-    return (REPO / path).read_text()
-
-
-def changed(path: str, was: str, now: str) -> dict[str, str]:
-    assert was in text(path), f"{path} has no {was!r} any more"
-    return {path: text(path).replace(was, now)}
+def case(name: str) -> dict[str, str | None]:
+    """The files of a case of the corpus."""
+    return changes(named(name), read_repository)
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +42,11 @@ def gone(client: Client) -> Iterator[Callable[[Answer], None]]:
 
 
 @pytest.fixture(scope="module")
-def harmless(client: Client, commit: Commit, tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
+def harmless(client: Client, tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Path]:
     """A verdict on a change that a pipeline runs, and that changes nothing of what it does."""
     folder = tmp_path_factory.mktemp("verdict")
     base = commit({})
-    head = commit(changed(DAG, "settlements_to_snowflake()\n", "RETRIES_BY_HAND = 0\n\nsettlements_to_snowflake()\n"))
+    head = commit(case("owner-and-sla"))
     files = ("--junit", str(folder / "junit.xml"), "--html", str(folder / "report.html"))
     return client("ci", "--base", base, "--head", head, "--json", *files), folder
 
@@ -98,29 +99,30 @@ def test_the_same_refs_are_the_same_verdict(client: Client, harmless: tuple[Answ
     assert said[0] == said[1]
 
 
-def test_a_table_that_is_no_longer_replaced_is_a_no_by_idempotency(
-    client: Client, commit: Commit, gone: Callable[[Answer], None]
+def test_a_merge_that_inserts_again_is_a_no_by_idempotency_with_the_rows(
+    client: Client, gone: Callable[[Answer], None]
 ) -> None:
-    delete = "DELETE FROM {{ target }} WHERE landed_on = '{{ day }}'::DATE;\n"
-    changes = changed("include/estate/sql/replace_day.sql", delete, "")
-    answer = client("ci", "--base", commit({}), "--head", commit(changes), "--json")
+    head = commit(case("merge-by-a-key-that-may-be-null"))
+    answer = client("ci", "--base", commit({}), "--head", head, "--json")
     assert answer.code == 1, answer.out + answer.err
     assert verdicts(answer)["idempotency"] == "failed"
     assert answer.json["things"][0]["state"] == "bad"
-    assert any("SETTLEMENTS" in json.dumps(finding["where"]) for finding in breaking(answer))
+    found = [finding["where"] for finding in breaking(answer) if finding["rule"] == "not-idempotent"]
+    assert found and "DISPUTES" in json.dumps(found) and found[0]["rows"]
     gone(answer)
 
 
-def test_a_column_that_goes_is_a_no_by_schema(client: Client, commit: Commit, gone: Callable[[Answer], None]) -> None:
-    line = next(each for each in text(CONTRACT).splitlines(keepends=True) if "name: AMOUNT_EUR" in each)
-    changes = changed(CONTRACT, line, "")
-    answer = client("ci", "--base", commit({}), "--head", commit(changes), "--check", "schema", "--json")
+def test_a_column_that_goes_is_a_no_by_schema(client: Client, gone: Callable[[Answer], None]) -> None:
+    lines = (REPO / CONTRACT).read_text().splitlines(keepends=True)
+    contract = "".join(line for line in lines if "name: STATEMENT" not in line)
+    head = commit({CONTRACT: contract})
+    answer = client("ci", "--base", commit({}), "--head", head, "--check", "schema", "--json")
     assert answer.code == 1, answer.out + answer.err
     assert {finding["rule"] for finding in breaking(answer)} == {"column-dropped"}
     gone(answer)
 
 
-def test_a_change_of_words_needs_no_environment(client: Client, commit: Commit) -> None:
+def test_a_change_of_words_needs_no_environment(client: Client) -> None:
     answer = client("ci", "--base", commit({}), "--head", commit({"README.md": "other words\n"}), "--json")
     assert answer.code == 0, answer.out + answer.err
     assert answer.json["choice"]["selected"] == [] and answer.json["runs"] == []
@@ -144,7 +146,7 @@ def _tasks(answer: Answer) -> str:
     ids=["contract", "layout"],
 )
 def test_a_repository_that_cannot_be_read_is_an_error_that_says_so(
-    client: Client, commit: Commit, path: str, content: str, told: str
+    client: Client, path: str, content: str, told: str
 ) -> None:
     answer = client("ci", "--base", commit({}), "--head", commit({path: content}), "--json")
     assert answer.code == 7, answer.out + answer.err
@@ -153,7 +155,7 @@ def test_a_repository_that_cannot_be_read_is_an_error_that_says_so(
 
 
 @pytest.mark.parametrize(
-    ("text_", "told"),
+    ("text", "told"),
     [
         ("raise RuntimeError('not on my machine')\n", "RuntimeError: not on my machine"),
         ("__import__('time').sleep(3600)\n", "import timeout"),  # Airflow's own limit for a file
@@ -161,10 +163,11 @@ def test_a_repository_that_cannot_be_read_is_an_error_that_says_so(
     ids=["does not import", "hangs"],
 )
 def test_code_that_cannot_be_run_is_an_error_within_its_limit_and_leaves_nothing(
-    client: Client, commit: Commit, gone: Callable[[Answer], None], text_: str, told: str
+    client: Client, gone: Callable[[Answer], None], text: str, told: str
 ) -> None:
-    changes = {DAG: f"{text(DAG)}\n{text_}"}
-    answer = client("ci", "--base", commit({}), "--head", commit(changes), "--trial-minutes", "3", "--json")
+    own = case("disputes-get-a-dag-of-their-own")
+    head = commit(own | {DAG: f"{own[DAG]}\n{text}"})
+    answer = client("ci", "--base", commit({}), "--head", head, "--trial-minutes", "3", "--json")
     assert answer.code == 7, answer.out + answer.err
     assert "cannot be imported" in answer.json["reason"] and told in answer.json["reason"]
     gone(answer)

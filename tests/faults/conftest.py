@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
-from tests.e2e.conftest import Client, Commit, client, commit, settings  # noqa: F401 - fixtures
+from tests.commits import commit
+from tests.e2e.conftest import Client, client, settings  # noqa: F401 - fixtures
 from tests.faults.corpus import Case, changes, read_repository
 
 from testenv.checks.protocol import Outcome
@@ -20,7 +21,7 @@ Outcomes = Mapping[str, Outcome]
 
 
 @pytest.fixture(scope="session")
-def verdict_of(client: Client, commit: Commit, request: pytest.FixtureRequest) -> Iterator[Callable[[Case], Outcomes]]:
+def verdict_of(client: Client, request: pytest.FixtureRequest) -> Iterator[Callable[[Case], Outcomes]]:
     """The outcome of each check, by its name, on a case. Those that the session will ask for are made meanwhile."""
     base = commit({})
 

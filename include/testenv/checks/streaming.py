@@ -2,7 +2,7 @@
 
 Restart equality: at the moment `crashed`, after each pipeline was killed at every point of a batch's commit and
 restarted, its outputs are what they are at `head`. Replay equality: every record of a topic that it reads is in what it
-writes, or in its quarantine.
+writes, or in its quarantine. Bounded state: what it remembers from batch to batch has a watermark.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class StreamingCheck:
             raise NotFound("nothing was run for this release, so no stream was killed. Run its trial first")
         looks = [_Look(release, release.trial, pipeline) for pipeline in streams]
         findings = [finding for look in looks for finding in look.findings()]
+        findings += _growing(release.trial, streams)
         return Verdict.of(
             self.name, findings, (ran for look in looks for ran in look.ran), release.trial.record.emulated
         )
@@ -237,6 +238,26 @@ class _Look:
             remedy="Write each record that cannot be used to the quarantine, with its partition and offset",
             witness=Witness(
                 kind="record", content=rows[0], proved=True, how=f"the topic was read back and compared with {names}"
+            ),
+        )
+
+
+def _growing(trial: Trial, streams: Iterable[Pipeline]) -> Iterator[Finding]:
+    head = trial.record.state(Moment.HEAD)
+    for checkpoint in head.unbounded if head else ():
+        folder = checkpoint.rstrip("/").rpartition("/")[2]
+        yield Finding(
+            rule="unbounded-state",
+            severity=Severity.BREAKING,
+            what=f"the stream of the checkpoint {checkpoint} keeps state that nothing bounds: it has no watermark",
+            where=Where(pipeline=next((each.id for each in streams if each.id.startswith(folder)), "")),
+            remedy="Set a watermark before the operator that remembers, as withWatermark('occurred_at', '1 day'), and "
+            "let its column be among those that are told apart",
+            witness=Witness(
+                kind="value",
+                content={"batchWatermarkMs": 0},
+                proved=True,
+                how=f"the last batch in {checkpoint}offsets/, after all records were read",
             ),
         )
 

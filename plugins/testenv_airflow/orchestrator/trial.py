@@ -78,7 +78,10 @@ class _Trial:
 
     def go(self) -> None:
         """Take all steps; after each moment, those that its difference asks for."""
+        from testenv_airflow.orchestrator.memory import Memory
+
         self._recorder = Recorder.start(self._moments)
+        self._memory = Memory.of_now(self._head.home)
         sides: dict[Side, Deployment] = {"head": self._head}
         if "base" in self._plan.sides:
             spark = f"s3://{self._head.bucket}/env/{self._head.env_id}/code/{BASE_SPARK}"
@@ -131,6 +134,7 @@ class _Trial:
                 self._states[moment] = self._recorder.record(moment, self._ran, self._tasks)
             case Reset():
                 self._recorder.reset()
+                self._memory.restore()
                 self._ran.clear()
         what = getattr(step, "moment", "")
         print(f"orchestrator: {step.do} {what}: {time.monotonic() - began:.1f} s", flush=True)

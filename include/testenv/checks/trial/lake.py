@@ -80,6 +80,10 @@ class Lake:
             if there.get(path) != etag:
                 self._copy(place_of(moment) + path, path)
 
+    def get(self, path: str) -> bytes:
+        """An object's content."""
+        return bytes(self.s3.get_object(Bucket=self.bucket, Key=self.prefix + path)["Body"].read())
+
     def put(self, path: str, body: bytes) -> None:
         """Write an object."""
         self.s3.put_object(Bucket=self.bucket, Key=self.prefix + path, Body=body)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from testenv.checks.diff import Fingerprint
 from testenv.checks.trial.lake import CHECKPOINTS, LAKE, OWN, Lake, Listing, folders
+from testenv.checks.trial.memory import unbounded
 from testenv.checks.trial.record import Moment, Output, State
 from testenv.checks.trial.tables import Tables
 from testenv.checks.trial.topics import Topics
@@ -55,7 +56,8 @@ class Moments:
                 each = self.writers.named(each, ran, tasks)
             outputs.append(each)
         self._now = {each.id: each for each in outputs}
-        return State(moment=moment, outputs=tuple(sorted(outputs, key=lambda each: each.id)))
+        growing = unbounded(self._checkpoint_files(), self.lake.get) if moment == Moment.HEAD else ()
+        return State(moment=moment, outputs=tuple(sorted(outputs, key=lambda each: each.id)), unbounded=growing)
 
     def reset(self) -> None:
         """Tables, views, files, checkpoints and consumer groups are as they were when `start` was recorded.

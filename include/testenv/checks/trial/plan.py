@@ -268,8 +268,9 @@ def _crashed(chosen: Sequence[Subject], there: Lineage, points: Sequence[str], m
 
 
 def shuffled(pipeline: str, dates: Sequence[str]) -> list[str]:
-    """The dates in another order, always the same for a pipeline."""
-    mixed, generator = list(dates), random.Random(pipeline)
-    while len(dates) > 1 and mixed == list(dates):
-        generator.shuffle(mixed)
-    return mixed
+    """The dates in another order, always the same for a pipeline: the newest first, as only then does one come late."""
+    if not dates:
+        return []
+    *older, newest = dates
+    random.Random(pipeline).shuffle(older)
+    return [newest, *older]

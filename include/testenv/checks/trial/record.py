@@ -76,10 +76,14 @@ class Output(_Frozen):
 
 
 class State(_Frozen):
-    """All outputs at a moment. The name is a `Moment`, or `backfill/shuffled` for one disturbance alone."""
+    """All outputs at a moment. The name is a `Moment`, or `backfill/shuffled` for one disturbance alone.
+
+    `unbounded`: checkpoints, below the environment's prefix, of streams whose state nothing bounds; told at `head`.
+    """
 
     moment: str
     outputs: tuple[Output, ...]
+    unbounded: tuple[str, ...] = ()
 
     def output(self, id_: str) -> Output | None:
         """The output with this id; None if it was not there."""

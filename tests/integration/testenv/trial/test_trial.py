@@ -63,6 +63,29 @@ def test_a_load_of_what_is_newer_than_the_latest_row_fails_the_backfill_alone(tr
     assert finding.where.rows and "rows are gone" in finding.what
 
 
+WATERMARK = {
+    "include/estate/archetypes.py": (
+        "    table, start = table_named(table_name), data_interval_start - timedelta(days=lookback_days)\n",
+        """    from airflow.models import Variable
+
+    table, known = table_named(table_name), Variable.get("extracted_until", default_var="")
+    start = datetime.fromisoformat(known) if known else data_interval_start - timedelta(days=lookback_days)
+    Variable.set("extracted_until", data_interval_end.isoformat())
+""",
+    )
+}
+"""Reads from where the last run stopped, which Airflow remembers: right as long as intervals come in order, once."""
+
+
+def test_what_a_run_leaves_in_airflow_is_gone_with_the_next_start(try_release: Try) -> None:
+    release = try_release(WATERMARK, "customers_hourly")
+    assert outcomes(release) == {
+        "idempotency": Outcome.FAILED, "backfill": Outcome.FAILED, "diff": Outcome.PASSED,
+    }  # fmt: skip
+    rules = {finding.rule for finding in BackfillCheck().check(release).findings}
+    assert "backfill-shuffled" in rules and "backfill-interrupted" not in rules, "in order it is as the first time"
+
+
 def test_code_that_does_not_import_is_a_failed_run_with_the_last_line(try_release: Try) -> None:
     release = try_release({"include/estate/archetypes.py": ("import annotations\n", "import annotations, nothing\n")},
                           "payments_to_snowflake")  # fmt: skip

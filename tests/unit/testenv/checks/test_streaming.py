@@ -41,6 +41,7 @@ class Trial:
     moments: dict[str, dict[tuple[Store, str], Rows]]
     runs: list[Run] = field(default_factory=list)
     topic: Rows | None = tuple(TOPIC)
+    unbounded: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
@@ -57,6 +58,7 @@ class Trial:
                     )
                     for (store, name), rows in outputs.items()
                 ),
+                unbounded=self.unbounded if moment == "head" else (),
             )
             for moment, outputs in self.moments.items()
         ]
@@ -130,6 +132,14 @@ def test_equal_outputs_and_no_record_lost_pass() -> None:
     assert f"cards: snowflake:{TABLE} at crashed against head" in verdict.ran
     assert "cards killed before-commit and restarted" in verdict.ran
     assert f"cards: every record of cards in {LAKE}, or in the quarantine" in verdict.ran
+
+
+def test_state_that_nothing_bounds_is_told_with_its_checkpoint() -> None:
+    growing = Trial({"head": state(), "crashed": state()}, KILLED, unbounded=("checkpoints/cards/",))
+    verdict = judged(growing)
+    [finding] = verdict.findings
+    assert (verdict.outcome, finding.rule, finding.where.pipeline) == (Outcome.FAILED, "unbounded-state", "cards")
+    assert "checkpoints/cards/" in finding.what
 
 
 def test_a_doubled_record_is_named_by_partition_and_offset_and_point() -> None:
