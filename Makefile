@@ -17,7 +17,7 @@ VENVS := airflow dbt spark local
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export TESTENV_HOME := $(STACK_HOME)
 
-.PHONY: help install installed up down status logs production demo check format test test-unit fidelity bench-provision bench-refresh bench-mask bench-synth bench-diff bench-replay lock clean
+.PHONY: help install installed up down status logs production demo check format test test-long test-unit faults fidelity bench-provision bench-validate bench-refresh bench-mask bench-synth bench-diff bench-replay lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 20
@@ -101,15 +101,21 @@ format: .venv/.airflow.installed ## let ruff mend what it can
 	.venv/airflow/bin/ruff format
 
 # Two processes with a stack each, as one alone leaves half of two cores idle.
-test: install .venv/.dbt-tests.installed ## all tests, on stacks of their own; writes junit-*.xml
+test: install .venv/.dbt-tests.installed ## the tests of every change, on stacks of their own; writes junit-*.xml
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line test-parts test-whole
 
 .PHONY: test-parts test-whole
 test-parts:
-	@$(PYTHON) -m pytest --junitxml=junit-parts.xml tests/unit tests/integration tests/isolation
+	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-parts.xml tests/unit tests/integration tests/isolation
 
 test-whole:
-	@$(PYTHON) -m pytest --junitxml=junit-whole.xml tests/e2e tests/crash tests/faults
+	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-whole.xml tests/e2e tests/crash tests/faults
+
+test-long: install .venv/.dbt-tests.installed ## those that take minutes each
+	@$(PYTHON) -m pytest -m long --junitxml=junit-long.xml tests
+
+faults: install ## a real verdict on every planted fault and harmless change (CASES="a b" for some); takes hours
+	@TESTENV_FAULTS="$(or $(CASES),all)" $(PYTHON) -m pytest --junitxml=junit-faults.xml tests/faults
 
 test-unit: .venv/.airflow.installed ## the tests that need no service
 	@$(PYTHON) -m pytest tests/unit
