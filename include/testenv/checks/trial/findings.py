@@ -78,12 +78,12 @@ def words_of(found: Compared) -> str:
     if difference is None:
         return f"{before.fingerprint.rows} became {after.fingerprint.rows}"
     counts = (
-        (difference.only_in_base, "rows are gone"),
-        (difference.only_in_head, "rows are new"),
+        (difference.only_in_base, "rows gone"),
+        (difference.only_in_head, "rows new"),
         (difference.changed, "rows changed"),
-        (difference.duplicates[1], "keys occur more than once"),
+        (difference.duplicates[1], "keys that repeat"),
     )
-    told = [f"{number} {words}" for number, words in counts if number]
+    told = [f"{words}: {number}" for number, words in counts if number]
     if difference.by_column:
         told.append("in " + ", ".join(f"{name} ({number})" for name, number in difference.by_column.items()))
     for names, words in (
@@ -92,7 +92,7 @@ def words_of(found: Compared) -> str:
         (tuple(f"{n}: {was} → {now}" for n, (was, now) in difference.retyped.items()), "other types:"),
     ):
         told += [f"{words} {', '.join(names)}"] if names else []
-    return f"of {difference.base_rows} rows, {difference.head_rows} now: {'; '.join(told)}"
+    return f"{difference.base_rows} rows became {difference.head_rows}: {'; '.join(told)}"
 
 
 def rows_of(found: Compared) -> tuple[dict[str, JsonValue], ...]:

@@ -60,7 +60,7 @@ def test_a_load_of_what_is_newer_than_the_latest_row_fails_the_backfill_alone(tr
     }  # fmt: skip
     [finding] = BackfillCheck().check(release).findings
     assert (finding.rule, finding.where.pipeline) == ("backfill-shuffled", "customers_hourly")
-    assert finding.where.rows and "rows are gone" in finding.what
+    assert finding.where.rows and "rows gone" in finding.what
 
 
 WATERMARK = {

@@ -66,7 +66,7 @@ def test_what_is_appended_is_found_with_pipeline_task_rows_and_an_example() -> N
         "snowflake.RAW.PAYMENTS", "payments_daily", "load_payments",
     )  # fmt: skip
     assert finding.where.rows == ({"PAYMENT_ID": 1},)
-    assert "1 rows are new" in finding.what and "1 keys occur more than once" in finding.what
+    assert "rows new: 1" in finding.what and "keys that repeat: 1" in finding.what
     assert finding.witness and finding.witness.proved
 
 
