@@ -14,6 +14,7 @@ from fakesnow import info_schema
 from fakesnow.cursor import FakeSnowflakeCursor
 from snowflake.connector.errors import Error
 from sqlglot import Expr, exp
+from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from local.snowflake import (
@@ -53,10 +54,14 @@ def bare(command: str) -> str:
     """A statement without comments around it and semicolons after it.
 
     Raises:
-        ProgrammingError: 8 if there is more than one statement; 2 if it could make a name with an apostrophe, as
-            fakesnow writes names between apostrophes into SQL that runs without a check of privileges.
+        ProgrammingError: 8 if there is more than one statement; 1003 if a string, a quoted name or a comment has no
+            end; 2 if it could make a name with an apostrophe, as fakesnow writes names between apostrophes into SQL
+            that runs without a check of privileges.
     """
-    tokens = sqlglot.tokenize(command, read="snowflake")
+    try:
+        tokens = sqlglot.tokenize(command, read="snowflake")
+    except TokenError as e:
+        raise errors.unterminated(command) from e
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
     if count := sum(token.token_type is TokenType.SEMICOLON for token in tokens):

@@ -264,6 +264,22 @@ def test_what_is_not_supported_is_refused_at_once(admin: Sql, db: str, statement
     assert admin.value("SELECT 1") == 1
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("select 1 limit 1\n\n  limit 2", "syntax error line 3 at position 2 unexpected 'limit'."),
+        ("CREATE TABLE t (a|b TEXT)", "syntax error line 1 at position 17 unexpected '|'."),
+        ("SELECT * FROM t)", "syntax error line 1 at position 15 unexpected ')'."),
+        ("SELECT (1 +\n 2", "syntax error line 2 at position 2 unexpected '<EOF>'."),
+        ("SELECT 'abc", "parse error line 1 at position 11 near '<EOF>'."),
+    ],
+)
+def test_what_cannot_be_parsed(admin: Sql, db: str, statement: str, words: str) -> None:
+    """As Snowflake: the line, the position in it, counted from 0, and what stands there."""
+    with refused(1003, f"SQL compilation error:\n{words}"):
+        admin(statement)
+
+
 def test_describe_table_of_another_database(admin: Sql, db: str) -> None:
     """As Snowflake: works without a current database."""
     admin("CREATE TABLE t (a NUMBER(3,1) NOT NULL, b ARRAY)")
