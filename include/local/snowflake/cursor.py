@@ -20,6 +20,7 @@ from sqlglot.tokens import TokenType
 from local.snowflake import (
     changes,
     clone,
+    comments,
     copy_into,
     errors,
     functions,
@@ -297,10 +298,12 @@ class Cursor(FakeSnowflakeCursor):
         if isinstance(action, exp.AlterColumn) and self._lengthened(alter, action):
             return
         super()._execute(alter, params)
-        if isinstance(action, exp.ColumnDef) and (limit := lengths.limit_of(action.kind)):
+        if isinstance(action, exp.ColumnDef):
             table = privileges.table_name(alter.this, self.session)
-            ddl = str(clone.table_ddl(self._duck_conn, table))
-            clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
+            if limit := lengths.limit_of(action.kind):
+                ddl = str(clone.table_ddl(self._duck_conn, table))
+                clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
+            comments.put(self._duck_conn, table, comments.declared([action]))
         elif isinstance(action, exp.RenameColumn):
             table, new = privileges.table_name(alter.this, self.session), action.args["to"].name
             information_schema.rename_column(self.session.engine.catalog, table, action.this.name, new)
