@@ -25,6 +25,7 @@ from local.snowflake import (
     errors,
     functions,
     information_schema,
+    inserts,
     lengths,
     merge,
     privileges,
@@ -221,6 +222,8 @@ class Cursor(FakeSnowflakeCursor):
     def _transform(self, expression: Expr, params: Any) -> Expr:
         shown = expression if isinstance(expression, exp.Show) else None
         expression = temporary.rewrite(expression, self.session)
+        if isinstance(expression, exp.Insert):
+            inserts.write_offsets(expression, self.session)
         expression = expression.transform(functions.rewrite, session=self.session)
         transformed = super()._transform(Pipeline(expression), params).tree
         _escape_comment(transformed)

@@ -389,3 +389,30 @@ def test_merge_with_bind_variables_refuses_duplicates(admin: Sql, db: str) -> No
             cursor.execute(merge, (0, 1, 2), _force_qmark_paramstyle=True)
         cursor.execute(merge, (6, 1, 2), _force_qmark_paramstyle=True)
     assert admin("SELECT a, b FROM t") == [(1, 8)]
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO t VALUES ('2020-01-04 00:00:00-0', '2020-01-04 00:00:00-0'), ('2020-01-05 03:00:00.5+3', '')",
+        "INSERT INTO t (said, at) SELECT '2020-01-04 00:00:00-0', '2020-01-04 00:00:00-0' AS a "
+        "UNION ALL SELECT '', '2020-01-05 03:00:00.5+3'",
+    ],
+)
+def test_offsets_of_one_digit_are_read(admin: Sql, db: str, insert: str) -> None:
+    """As Snowflake: where a timestamp is wanted; a text stays as it was written."""
+    admin("CREATE TABLE t (at TIMESTAMP_TZ, said TEXT)")
+    admin(insert)
+    assert admin("SELECT at = '2020-01-04 00:00:00+00:00'::TIMESTAMP_TZ, said FROM t ORDER BY at") == [
+        (True, "2020-01-04 00:00:00-0"), (False, ""),
+    ]  # fmt: skip
+    assert admin.value("SELECT MAX(at) = '2020-01-05 00:00:00.5-0'::TIMESTAMP_TZ FROM t")
+
+
+def test_a_null_of_type_array(admin: Sql, db: str) -> None:
+    """As Snowflake: an ARRAY, as dbt's contracts ask, which goes with arrays of any elements."""
+    assert admin.types("SELECT CAST(NULL AS ARRAY) AS a, NULL::ARRAY AS b, ARRAY_CONSTRUCT(1) AS c") == ["ARRAY"] * 3
+    admin("CREATE TABLE t AS SELECT NULL::ARRAY AS a")
+    admin("INSERT INTO t SELECT NULL::ARRAY UNION ALL SELECT ARRAY_CONSTRUCT('x')")
+    query = "SELECT NULL::ARRAY AS a UNION ALL SELECT COALESCE(NULL::ARRAY, a) FROM t ORDER BY a NULLS LAST"
+    assert admin(query) == [('["x"]',), (None,), (None,), (None,)]
