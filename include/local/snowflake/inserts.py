@@ -17,9 +17,10 @@ def write_offsets(insert: exp.Insert, session: Session) -> None:
         for position, value in enumerate(row)
         if value.is_string and functions.with_offset(value.name) != value.name
     ]
-    if not short:
+    target = target_of(insert)
+    if not short or target is None or not isinstance(target.this, exp.Identifier):
         return
-    timestamps = _timestamps(insert, session)
+    timestamps = _timestamps(insert, table_name(target, session), session)
     for position, value in short:
         if position in timestamps:
             value.set("this", functions.with_offset(value.name))
@@ -38,12 +39,12 @@ def _rows(query: Expr | None) -> Iterator[list[Expr]]:
             yield from _rows(query.right)
 
 
-def _timestamps(insert: exp.Insert, session: Session) -> set[int]:
+def _timestamps(insert: exp.Insert, table: tuple[str, ...], session: Session) -> set[int]:
     """Positions, among the values of the INSERT, of those for a column of timestamps."""
     columns = session._duck_conn.execute(
         "SELECT column_name, starts_with(data_type, 'TIMESTAMP') FROM duckdb_columns() "
         "WHERE (database_name, schema_name, table_name) = (?, ?, ?) ORDER BY column_index",
-        [*table_name(target_of(insert), session)],
+        [*table],
     ).fetchall()
     if isinstance(insert.this, exp.Schema):
         kinds = dict(columns)

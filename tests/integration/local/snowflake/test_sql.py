@@ -399,9 +399,10 @@ def test_merge_with_bind_variables_refuses_duplicates(admin: Sql, db: str) -> No
         "UNION ALL SELECT '', '2020-01-05 03:00:00.5+3'",
     ],
 )
-def test_offsets_of_one_digit_are_read(admin: Sql, db: str, insert: str) -> None:
+@pytest.mark.parametrize("kind", ["TABLE", "TEMPORARY TABLE"])
+def test_offsets_of_one_digit_are_read(admin: Sql, db: str, kind: str, insert: str) -> None:
     """As Snowflake: where a timestamp is wanted; a text stays as it was written."""
-    admin("CREATE TABLE t (at TIMESTAMP_TZ, said TEXT)")
+    admin(f"CREATE {kind} t (at TIMESTAMP_TZ, said TEXT)")
     admin(insert)
     assert admin("SELECT at = '2020-01-04 00:00:00+00:00'::TIMESTAMP_TZ, said FROM t ORDER BY at") == [
         (True, "2020-01-04 00:00:00-0"), (False, ""),
