@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -35,12 +36,14 @@ class Area:
 
 def prepare(server: Server) -> dict[str, str]:
     """Make the account that the suites expect; the environment variables that lead them to it."""
-    key, trust = KeyPair(), {"REQUESTS_CA_BUNDLE": str(server.ca)}
+    key, password, trust = KeyPair(), secrets.token_urlsafe(), {"REQUESTS_CA_BUNDLE": str(server.ca)}
     with patch.dict(os.environ, trust), server.connect(role="ACCOUNTADMIN") as connection:
         sql = Sql(connection)
         sql("CREATE ROLE DBT_TESTER")
         sql(f"CREATE USER DBT_TESTER TYPE = SERVICE DEFAULT_ROLE = DBT_TESTER RSA_PUBLIC_KEY = '{key.public}'")
-        sql("GRANT ROLE DBT_TESTER TO USER DBT_TESTER")
+        sql(f"CREATE USER DBT_TESTER_BY_PASSWORD DEFAULT_ROLE = DBT_TESTER PASSWORD = '{password}'")
+        for user in ("DBT_TESTER", "DBT_TESTER_BY_PASSWORD"):
+            sql(f"GRANT ROLE DBT_TESTER TO USER {user}")
         for database in ("DBT_TESTS", "DBT_TESTS_ALT"):
             sql(f"CREATE DATABASE {database}")
             sql(f"GRANT OWNERSHIP ON DATABASE {database} TO ROLE DBT_TESTER")
@@ -53,6 +56,7 @@ def prepare(server: Server) -> dict[str, str]:
         **trust,
         "TESTENV_SUITES_PORT": str(server.port),
         "TESTENV_SUITES_KEY": key.private_base64,
+        "TESTENV_SUITES_PASSWORD": password,
         **{role: role for role in GRANTEES},
     }
 

@@ -93,23 +93,38 @@ def _docs_stats():
 
 _CATALOG = {
     "id_type": "NUMBER", "text_type": "TEXT", "time_type": "TIMESTAMP_NTZ", "view_type": "VIEW",
-    "table_type": "BASE TABLE", "model_stats": no_stats(), "case": str.upper, "case_columns": False,
+    "table_type": "BASE TABLE", "case": str.upper, "case_columns": False,
 }  # fmt: skip
 
 
 class TestDocsGenerate(test_docs_generate.BaseDocsGenerate):
     @pytest.fixture(scope="class")
     def expected_catalog(self, project):
-        return base_expected_catalog(project, role="DBT_TESTER", seed_stats=_docs_stats(), **_CATALOG)
+        """The models are views, of which Snowflake has no statistics."""
+        return base_expected_catalog(
+            project, role="DBT_TESTER", model_stats=no_stats(), seed_stats=_docs_stats(), **_CATALOG
+        )
 
 
 class TestDocsGenReferences(test_docs_generate.BaseDocsGenReferences):
+    """The seed's columns are not quoted here, as its models do not quote them: Snowflake would not find them."""
+
+    @pytest.fixture(scope="class")
+    def project_config_update(self, unique_schema):
+        return {"vars": {"test_schema": unique_schema, "alternate_schema": f"{unique_schema}_test"}}
+
     @pytest.fixture(scope="class")
     def expected_catalog(self, project):
-        return expected_references_catalog(
-            project, role="DBT_TESTER", seed_stats=_docs_stats(), bigint_type="NUMBER", view_summary_stats=no_stats(),
+        """One model is a table, the other a view of it."""
+        catalog = expected_references_catalog(
+            project, role="DBT_TESTER", model_stats=_docs_stats(), view_summary_stats=no_stats(), bigint_type="NUMBER",
             **_CATALOG,
         )  # fmt: skip
+        for node in (*catalog["nodes"].values(), *catalog["sources"].values()):
+            node["columns"] = {
+                name.upper(): column | {"name": name.upper()} for name, column in node["columns"].items()
+            }
+        return catalog
 
 
 class TestGetCatalogForSingleRelation(test_get_catalog_for_single_relation.BaseGetCatalogForSingleRelation):

@@ -129,9 +129,28 @@ class TestDynamicTableChangesApply(_Changes, changes.MaterializedViewChangesAppl
     pass
 
 
-class TestDynamicTableChangesContinue(_Changes, changes.MaterializedViewChangesContinueMixin):
-    pass
+def _project(on_configuration_change):
+    """What is not altered is logged by the name that the model has, which is to be the same."""
+
+    @pytest.fixture(scope="class")
+    def project_config_update(self):
+        return {
+            "models": {"on_configuration_change": on_configuration_change},
+            "quoting": dict.fromkeys(("database", "schema", "identifier"), True),
+        }
+
+    return project_config_update
 
 
-class TestDynamicTableChangesFail(_Changes, changes.MaterializedViewChangesFailMixin):
-    pass
+class _NotApplied(_Changes):
+    @pytest.fixture(scope="class")
+    def unique_schema(self, unique_schema):
+        return unique_schema.upper()
+
+
+class TestDynamicTableChangesContinue(_NotApplied, changes.MaterializedViewChangesContinueMixin):
+    project_config_update = _project("continue")
+
+
+class TestDynamicTableChangesFail(_NotApplied, changes.MaterializedViewChangesFailMixin):
+    project_config_update = _project("fail")

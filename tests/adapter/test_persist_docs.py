@@ -33,6 +33,7 @@ class TestPersistDocs(suite.BasePersistDocs):
         assert (column or "").startswith("id Column description" if has_column_comments else "")
         assert bool(column) == has_column_comments
         assert not view_node["columns"]["NAME"]["comment"]
+        self._assert_common_comments(*(comment for comment in (view, column) if comment))
 
 
 class TestPersistDocsColumnMissing(suite.BasePersistDocsColumnMissing):

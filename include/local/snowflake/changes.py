@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from fakesnow.transforms import upper_case_unquoted_identifiers
 from sqlglot import Expr, exp
 
-from local.snowflake import information_schema
+from local.snowflake import comments, information_schema
 from local.snowflake.grants import Grant
 from local.snowflake.privileges import is_temporary, table_name, target_of
 from local.snowflake.session import Session
@@ -24,6 +24,7 @@ class Created:
     transient: bool = False
     cluster_by: str | None = None
     definition: str | None = None  # of a view: the statement in DuckDB's terms, databases named as they were written
+    column_comments: comments.Comments = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def change_of(statement: Expr, session: Session) -> Change | None:
 def _created(statement: exp.Create, kind: str, name: Name) -> Created:
     properties = statement.args.get("properties")
     cluster = properties and properties.find(exp.ClusterProperty)
+    columns = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
     keys = ", ".join(upper(key).sql("snowflake") for key in cluster.expressions) if cluster else ""
     return Created(
         kind,
@@ -90,6 +92,7 @@ def _created(statement: exp.Create, kind: str, name: Name) -> Created:
         copy_grants=bool(properties and properties.find(exp.CopyGrantsProperty)),
         transient=bool(properties and properties.find(exp.TransientProperty)),
         cluster_by=f"LINEAR({keys})" if keys else None,
+        column_comments=comments.declared(columns),
     )
 
 
@@ -134,6 +137,7 @@ def _apply_created(change: Created, session: Session) -> None:
         catalog.put_relation(
             change.name, transient=change.transient, cluster_by=change.cluster_by, definition=change.definition
         )
+        comments.put(session._duck_conn, change.name, change.column_comments)
 
 
 def own(session: Session, kind: str, name: Name) -> None:

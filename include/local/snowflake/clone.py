@@ -7,10 +7,10 @@ import sqlglot
 from duckdb import DuckDBPyConnection
 from sqlglot import exp
 
-from local.snowflake import information_schema
+from local.snowflake import comments, information_schema
 from local.snowflake.catalog import SCHEMA
 from local.snowflake.engine import Engine
-from local.snowflake.names import literal, quote
+from local.snowflake.names import quote
 
 
 def fill_database(engine: Engine, source: str, target: str) -> None:
@@ -40,6 +40,7 @@ def _restore_full_names(engine: Engine, connection: DuckDBPyConnection, source: 
             created.replace(sqlglot.parse_one(quote(target, schema, name), read="duckdb", into=exp.Table))
             statement.set("replace", True)
             connection.execute(statement.sql("duckdb"))
+            comments.copy(connection, "VIEW", (source, schema, name), (target, schema, name))
 
 
 def fill_schema(engine: Engine, source: tuple[str, ...], target: tuple[str, ...]) -> None:
@@ -85,16 +86,7 @@ def copy_table(
     place, kind = quote(*target), "TEMPORARY TABLE" if target[0] == "temp" else "TABLE"
     start = f"CREATE {kind} {place}("
     connection.execute(re.sub(r"^CREATE .*?TABLE .*?\(", lambda _: start, ddl, count=1, flags=re.S))
-    (comment,) = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, ?, ?)", [*source]
-    ).fetchall()[0]
-    if comment is not None:
-        connection.execute(f"COMMENT ON TABLE {place} IS {literal(comment)}")
-    comments = connection.execute(
-        "SELECT column_name, comment FROM duckdb_columns() WHERE comment IS NOT NULL "
-        "AND (database_name, schema_name, table_name) = (?, ?, ?)", [*source]).fetchall()  # fmt: skip
-    for column, comment in comments:
-        connection.execute(f"COMMENT ON COLUMN {quote(*target, column)} IS {literal(comment)}")
+    comments.copy(connection, "TABLE", source, target)
     if rows:
         connection.execute(f"INSERT INTO {place} SELECT * FROM {quote(*source)}")
 
@@ -135,3 +127,4 @@ def _copy_views(connection: DuckDBPyConnection, source: tuple[str, ...], target:
         created = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
         created.replace(sqlglot.parse_one(quote(*target, name), read="duckdb", into=exp.Table))
         connection.execute(statement.sql("duckdb"))
+        comments.copy(connection, "VIEW", (*source, name), (*target, name))

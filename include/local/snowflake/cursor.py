@@ -14,15 +14,18 @@ from fakesnow import info_schema
 from fakesnow.cursor import FakeSnowflakeCursor
 from snowflake.connector.errors import Error
 from sqlglot import Expr, exp
+from sqlglot.errors import TokenError
 from sqlglot.tokens import TokenType
 
 from local.snowflake import (
     changes,
     clone,
+    comments,
     copy_into,
     errors,
     functions,
     information_schema,
+    inserts,
     lengths,
     merge,
     privileges,
@@ -53,10 +56,14 @@ def bare(command: str) -> str:
     """A statement without comments around it and semicolons after it.
 
     Raises:
-        ProgrammingError: 8 if there is more than one statement; 2 if it could make a name with an apostrophe, as
-            fakesnow writes names between apostrophes into SQL that runs without a check of privileges.
+        ProgrammingError: 8 if there is more than one statement; 1003 if a string, a quoted name or a comment has no
+            end; 2 if it could make a name with an apostrophe, as fakesnow writes names between apostrophes into SQL
+            that runs without a check of privileges.
     """
-    tokens = sqlglot.tokenize(command, read="snowflake")
+    try:
+        tokens = sqlglot.tokenize(command, read="snowflake")
+    except TokenError as e:
+        raise errors.unterminated(command) from e
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
     if count := sum(token.token_type is TokenType.SEMICOLON for token in tokens):
@@ -215,6 +222,8 @@ class Cursor(FakeSnowflakeCursor):
     def _transform(self, expression: Expr, params: Any) -> Expr:
         shown = expression if isinstance(expression, exp.Show) else None
         expression = temporary.rewrite(expression, self.session)
+        if isinstance(expression, exp.Insert):
+            inserts.write_offsets(expression, self.session)
         expression = expression.transform(functions.rewrite, session=self.session)
         transformed = super()._transform(Pipeline(expression), params).tree
         _escape_comment(transformed)
@@ -292,10 +301,12 @@ class Cursor(FakeSnowflakeCursor):
         if isinstance(action, exp.AlterColumn) and self._lengthened(alter, action):
             return
         super()._execute(alter, params)
-        if isinstance(action, exp.ColumnDef) and (limit := lengths.limit_of(action.kind)):
+        if isinstance(action, exp.ColumnDef):
             table = privileges.table_name(alter.this, self.session)
-            ddl = str(clone.table_ddl(self._duck_conn, table))
-            clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
+            if limit := lengths.limit_of(action.kind):
+                ddl = str(clone.table_ddl(self._duck_conn, table))
+                clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
+            comments.put(self._duck_conn, table, comments.declared([action]))
         elif isinstance(action, exp.RenameColumn):
             table, new = privileges.table_name(alter.this, self.session), action.args["to"].name
             information_schema.rename_column(self.session.engine.catalog, table, action.this.name, new)

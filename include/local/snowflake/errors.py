@@ -4,6 +4,7 @@ import re
 
 import duckdb
 from snowflake.connector.errors import Error, ProgrammingError
+from sqlglot.errors import ParseError
 
 
 def error(message: str, errno: int = 1003, sqlstate: str = "42000") -> ProgrammingError:
@@ -32,8 +33,29 @@ def unsupported(feature: str) -> ProgrammingError:
     return error(f"SQL compilation error:\nUnsupported feature '{feature}' in the local Snowflake.", 2, "0A000")
 
 
-def syntax(token: str) -> ProgrammingError:
-    return error(f"SQL compilation error:\nsyntax error line 1 at position 0 unexpected '{token}'.", 1003, "42000")
+def syntax(token: str, line: int = 1, position: int = 0) -> ProgrammingError:
+    """The parser did not expect this token; its position is counted from 0 in its line."""
+    words = f"syntax error line {line} at position {position} unexpected '{token}'."
+    return error(f"SQL compilation error:\n{words}", 1003, "42000")
+
+
+def unparsed(failure: ParseError) -> ProgrammingError:
+    """What sqlglot could not parse. It does not tell the end of the text from the token before it."""
+    if not failure.errors:
+        return syntax("<EOF>")
+    found = failure.errors[0]
+    token, line, end = found["highlight"], found["line"], found["col"]
+    named = found["description"].startswith(("Invalid expression", "Found multiple"))
+    if not named and not found["end_context"].strip():
+        return syntax("<EOF>", line, end)
+    return syntax(token, line, end - len(token))
+
+
+def unterminated(text: str) -> ProgrammingError:
+    """A string, a quoted name or a comment in the text has no end."""
+    *before, last = text.split("\n")
+    words = f"parse error line {len(before) + 1} at position {len(last)} near '<EOF>'."
+    return error(f"SQL compilation error:\n{words}", 1003, "42000")
 
 
 def invalid(message: str) -> ProgrammingError:
@@ -51,7 +73,6 @@ def no_current(what: str) -> ProgrammingError:
 
 
 _PATTERNS = (
-    (r"\. Line (\d+), Col: (\d+)\.", "syntax error line {0} at position {1}.", 1003, "42000"),
     (r"NOT NULL constraint failed: ", "NULL result in a non-nullable column", 100072, "22000"),
     (r"(String '.*' is too long and would be truncated)", "{0}", 100078, "22000"),
     (r"Division by zero", "Division by zero", 100051, "22012"),
@@ -70,6 +91,8 @@ _RUNTIME = (100072, 100078, 100051)  # errors of a row, which Snowflake does not
 
 def translate(exc: Exception) -> Error:
     """The error a Snowflake client would have seen for any exception raised while a statement ran."""
+    if isinstance(exc, ParseError):
+        return unparsed(exc)
     message = str(exc.msg) if isinstance(exc, Error) else str(exc)
     for pattern, words, errno, sqlstate in _PATTERNS:
         if found := re.search(pattern, message, re.S):

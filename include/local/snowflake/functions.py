@@ -63,9 +63,22 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return _query_history(session, alias=node.alias)
         case exp.Cast() if type(node) is exp.Cast and (limit := lengths.limit_of(node.to)):
             return _cast_to_length(node, limit, session)
-        case exp.Cast() if node.this.is_string and (found := _SHORT_OFFSET.fullmatch(node.this.name)):
-            node.set("this", exp.Literal.string(f"{found[1]}{found[2]}0{found[3]}:00"))
+        case exp.Cast() if _is_null_array(node) and not isinstance(node.root(), exp.Create):
+            return exp.Case().when(exp.false(), exp.Array())
+        case exp.Cast() if node.this.is_string:
+            node.set("this", exp.Literal.string(with_offset(node.this.name)))
     return node
+
+
+def with_offset(text: str) -> str:
+    """A text of a timestamp with its offset in full if that is of one digit, which DuckDB does not read."""
+    found = _SHORT_OFFSET.fullmatch(text)
+    return f"{found[1]}{found[2]}0{found[3]}:00" if found else text
+
+
+def _is_null_array(node: exp.Cast) -> bool:
+    """NULL::ARRAY, which is VARIANT's JSON in a table, and in a query what goes with a list of any type."""
+    return type(node) is exp.Cast and node.is_type("array") and isinstance(node.this, exp.Null)
 
 
 def _context(node: Expr, session: Session) -> Expr:

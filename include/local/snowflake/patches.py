@@ -5,6 +5,8 @@ from string import Template
 from typing import Any
 
 import fakesnow.arrow
+import fakesnow.cursor
+import fakesnow.dialect
 import fakesnow.rowtype
 import fakesnow.transforms
 import pyarrow as pa
@@ -12,7 +14,7 @@ import pyarrow.compute as pc
 from fakesnow.transforms import transforms
 from sqlglot import Expr, exp
 
-from local.snowflake import functions
+from local.snowflake import errors, functions
 
 _timestamp_to_struct = fakesnow.arrow.timestamp_to_sf_struct
 _show_tables_etc = fakesnow.transforms.show_tables_etc
@@ -31,6 +33,8 @@ def apply() -> None:
     small = dict.fromkeys(("TINYINT", "SMALLINT", "UTINYINT", "USMALLINT", "UINTEGER", "UHUGEINT"), "fixed")
     types = fakesnow.rowtype.duckdb_to_sf_type | small | {"FLOAT": "real", "UUID": "text", "INTERVAL": "text"}
     fakesnow.rowtype.duckdb_to_sf_type = _ColumnTypes(types)
+    # What cannot be parsed was told in sqlglot's words.
+    fakesnow.dialect.syntax_error = fakesnow.cursor.syntax_error = errors.unparsed
     # NULL timestamps arrived as 1970-01-01.
     fakesnow.arrow.timestamp_to_sf_struct = timestamps_with_nulls
     # SUM(NUMBER) arrived as FLOAT, which breaks dbt contracts.

@@ -2,7 +2,7 @@
 
 import re
 
-from local.snowflake import privileges
+from local.snowflake import comments, privileges
 from local.snowflake.control.statement import control
 from local.snowflake.cursor import SUCCESS, Cursor
 from local.snowflake.names import IDENTIFIER, STRING, fold, literal, quote, split, unquote_string
@@ -35,10 +35,9 @@ def on_columns(cursor: Cursor, match: re.Match[str]) -> str:
     return _comment_columns(cursor, cursor.session.qualify(match["name"]), found)
 
 
-def _comment_columns(cursor: Cursor, name: tuple[str, ...], comments: list[tuple[str, str]]) -> str:
+def _comment_columns(cursor: Cursor, name: tuple[str, ...], found: list[tuple[str, str]]) -> str:
     privileges.require(Need(("OWNERSHIP",), "TABLE", name), cursor.session)
-    for column, comment in comments:
-        cursor.query(f"COMMENT ON COLUMN {quote(*name, column)} IS {literal(comment)}")
+    comments.put(cursor._duck_conn, name, found)
     return SUCCESS
 
 

@@ -264,6 +264,22 @@ def test_what_is_not_supported_is_refused_at_once(admin: Sql, db: str, statement
     assert admin.value("SELECT 1") == 1
 
 
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("select 1 limit 1\n\n  limit 2", "syntax error line 3 at position 2 unexpected 'limit'."),
+        ("CREATE TABLE t (a|b TEXT)", "syntax error line 1 at position 17 unexpected '|'."),
+        ("SELECT * FROM t)", "syntax error line 1 at position 15 unexpected ')'."),
+        ("SELECT (1 +\n 2", "syntax error line 2 at position 2 unexpected '<EOF>'."),
+        ("SELECT 'abc", "parse error line 1 at position 11 near '<EOF>'."),
+    ],
+)
+def test_what_cannot_be_parsed(admin: Sql, db: str, statement: str, words: str) -> None:
+    """As Snowflake: the line, the position in it, counted from 0, and what stands there."""
+    with refused(1003, f"SQL compilation error:\n{words}"):
+        admin(statement)
+
+
 def test_describe_table_of_another_database(admin: Sql, db: str) -> None:
     """As Snowflake: works without a current database."""
     admin("CREATE TABLE t (a NUMBER(3,1) NOT NULL, b ARRAY)")
@@ -373,3 +389,31 @@ def test_merge_with_bind_variables_refuses_duplicates(admin: Sql, db: str) -> No
             cursor.execute(merge, (0, 1, 2), _force_qmark_paramstyle=True)
         cursor.execute(merge, (6, 1, 2), _force_qmark_paramstyle=True)
     assert admin("SELECT a, b FROM t") == [(1, 8)]
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO t VALUES ('2020-01-04 00:00:00-0', '2020-01-04 00:00:00-0'), ('2020-01-05 03:00:00.5+3', '')",
+        "INSERT INTO t (said, at) SELECT '2020-01-04 00:00:00-0', '2020-01-04 00:00:00-0' AS a "
+        "UNION ALL SELECT '', '2020-01-05 03:00:00.5+3'",
+    ],
+)
+@pytest.mark.parametrize("kind", ["TABLE", "TEMPORARY TABLE"])
+def test_offsets_of_one_digit_are_read(admin: Sql, db: str, kind: str, insert: str) -> None:
+    """As Snowflake: where a timestamp is wanted; a text stays as it was written."""
+    admin(f"CREATE {kind} t (at TIMESTAMP_TZ, said TEXT)")
+    admin(insert)
+    assert admin("SELECT at = '2020-01-04 00:00:00+00:00'::TIMESTAMP_TZ, said FROM t ORDER BY at") == [
+        (True, "2020-01-04 00:00:00-0"), (False, ""),
+    ]  # fmt: skip
+    assert admin.value("SELECT MAX(at) = '2020-01-05 00:00:00.5-0'::TIMESTAMP_TZ FROM t")
+
+
+def test_a_null_of_type_array(admin: Sql, db: str) -> None:
+    """As Snowflake: an ARRAY, as dbt's contracts ask, which goes with arrays of any elements."""
+    assert admin.types("SELECT CAST(NULL AS ARRAY) AS a, NULL::ARRAY AS b, ARRAY_CONSTRUCT(1) AS c") == ["ARRAY"] * 3
+    admin("CREATE TABLE t AS SELECT NULL::ARRAY AS a")
+    admin("INSERT INTO t SELECT NULL::ARRAY UNION ALL SELECT ARRAY_CONSTRUCT('x')")
+    query = "SELECT NULL::ARRAY AS a UNION ALL SELECT COALESCE(NULL::ARRAY, a) FROM t ORDER BY a NULLS LAST"
+    assert admin(query) == [('["x"]',), (None,), (None,), (None,)]

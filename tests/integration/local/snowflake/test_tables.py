@@ -112,6 +112,8 @@ def test_clones_of_schemas_and_databases_keep_lengths_and_comments(admin: Sql, d
     """As Snowflake."""
     admin(f"CREATE TABLE t ({COLUMNS})")
     admin("COMMENT ON COLUMN t.v IS 'short'")
+    admin("CREATE VIEW v (a COMMENT 'of the view') AS SELECT v FROM t")
+    admin(f"CREATE VIEW w (a COMMENT 'of the view') AS SELECT v FROM {db}.public.t")
     admin(f"CREATE SCHEMA copied CLONE {db}.public")
     admin(f"CREATE DATABASE {db}_2 CLONE {db}")
     try:
@@ -120,6 +122,8 @@ def test_clones_of_schemas_and_databases_keep_lengths_and_comments(admin: Sql, d
             assert described(admin, copy)[1] == ("V", "VARCHAR(3)", "Y", "'x'", "short")
             with refused(100078):
                 admin(f"INSERT INTO {copy} (v) VALUES ('abcd')")
+        for place in (f"{db}.copied", f"{db}_2.public"):
+            assert column_comments(admin, f"{place}.v") == column_comments(admin, f"{place}.w") == ["of the view"]
     finally:
         admin(f"DROP DATABASE {db}_2")
 
@@ -129,6 +133,36 @@ def test_comments_in_create(admin: Sql, db: str) -> None:
     admin("CREATE TRANSIENT TABLE t (a NUMBER) COMMENT = 'it''s'")
     admin("CREATE TRANSIENT TABLE u (a NUMBER)")
     assert [row["comment"] for row in admin.dicts("SHOW TABLES")] == ["it's", ""]
+
+
+def column_comments(admin: Sql, relation: str) -> list[str | None]:
+    return [row["comment"] for row in admin.dicts(f"DESCRIBE TABLE {relation}")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "again"),
+    [
+        ("TABLE", "id NUMBER COMMENT {}, name TEXT", "(id NUMBER, name TEXT)"),
+        ("TRANSIENT TABLE", "id NUMBER COMMENT {}, name TEXT) AS (SELECT 1, 'a'", "AS SELECT 1 AS id, 2 AS name"),
+        ("VIEW", '"ID" COMMENT {}, NAME) AS (SELECT 1 AS id, 2 AS name', "AS SELECT 1 AS id, 2 AS name"),
+    ],
+)
+def test_comments_of_columns_in_create(admin: Sql, db: str, kind: str, columns: str, again: str) -> None:
+    """As Snowflake: in a table's and in a view's list of columns, and gone with what is replaced."""
+    comment = 'it\'s "x"\n-- '
+    admin(f"CREATE {kind} o ({columns})".format(f"$${comment}$$"))
+    assert column_comments(admin, "o") == [comment, None]
+    admin(f"CREATE {kind} IF NOT EXISTS o ({columns})".format("'another'"))
+    assert column_comments(admin, "o") == [comment, None]
+    admin(f"CREATE OR REPLACE {kind} o {again}")
+    assert column_comments(admin, "o") == [None, None]
+
+
+def test_a_column_is_added_with_its_comment(admin: Sql, db: str) -> None:
+    """As Snowflake."""
+    admin("CREATE TABLE t (a NUMBER)")
+    admin("ALTER TABLE t ADD COLUMN b VARCHAR(3) COMMENT 'it''s new'")
+    assert column_comments(admin, "t") == [None, "it's new"]
 
 
 @pytest.mark.parametrize(
