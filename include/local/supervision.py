@@ -8,6 +8,7 @@ import subprocess
 import time
 import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,10 +116,12 @@ class Supervisor:
             psutil.wait_procs(family, timeout=STOP_SECONDS * 2)
         killed = []
         for process in {*family, *self._family()}:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                killed.append(" ".join(process.cmdline())[:100])
-                process.kill()
-                process.wait(10)
+            with suppress(psutil.NoSuchProcess):  # the end of one is the end of its children
+                if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                    command = " ".join(process.cmdline())[:100]
+                    process.kill()
+                    killed.append(command)
+                    process.wait(10)
         return killed
 
     def _stop_together(self, names: Sequence[str]) -> None:

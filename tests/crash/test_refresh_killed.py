@@ -81,6 +81,7 @@ def made(eye: Eye, refreshers: Workers) -> Iterator[tuple[str, list[str]]]:
     yield version, refreshers.walk(job, lambda: eye.look(version))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_whatever_killed_workers_left_the_published_version_is_whole_and_the_next_one_ends_it(
     eye: Eye, made: tuple[str, list[str]]
@@ -123,6 +124,7 @@ def test_a_version_that_is_retired_by_workers_that_die_is_nobody_s_half(
     assert all(eye.versions.objects(f"{version}-ci") for version in kept)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_each_service_killed_in_the_middle_of_a_stage_is_waited_for(
     eye: Eye, refreshers: Workers, service: Callable[[str], Service]

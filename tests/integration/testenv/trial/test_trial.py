@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.integration.testenv.trial.conftest import Try
 
 from testenv.checks.backfill import BackfillCheck
@@ -53,6 +54,7 @@ def test_a_load_that_appends_is_not_idempotent_and_the_rows_are_named(try_releas
     assert finding.witness and finding.witness.proved
 
 
+@pytest.mark.long
 def test_a_load_of_what_is_newer_than_the_latest_row_fails_the_backfill_alone(try_release: Try) -> None:
     release = try_release(NEWER_ALONE, "customers_hourly")
     assert outcomes(release) == {
@@ -77,6 +79,7 @@ WATERMARK = {
 """Reads from where the last run stopped, which Airflow remembers: right as long as intervals come in order, once."""
 
 
+@pytest.mark.long
 def test_what_a_run_leaves_in_airflow_is_gone_with_the_next_start(try_release: Try) -> None:
     release = try_release(WATERMARK, "customers_hourly")
     assert outcomes(release) == {
@@ -86,6 +89,7 @@ def test_what_a_run_leaves_in_airflow_is_gone_with_the_next_start(try_release: T
     assert "backfill-shuffled" in rules and "backfill-interrupted" not in rules, "in order it is as the first time"
 
 
+@pytest.mark.long
 def test_code_that_does_not_import_is_a_failed_run_with_the_last_line(try_release: Try) -> None:
     release = try_release({"include/estate/archetypes.py": ("import annotations\n", "import annotations, nothing\n")},
                           "payments_to_snowflake")  # fmt: skip
@@ -105,6 +109,7 @@ HANGS = {
 }
 
 
+@pytest.mark.long
 def test_a_run_that_hangs_is_ended_and_the_rest_of_its_pipeline_is_not_run(try_release: Try) -> None:
     release = try_release(HANGS, "customers_hourly", run_seconds=20)
     assert release.trial and not release.trial.record.error
@@ -116,6 +121,7 @@ def test_a_run_that_hangs_is_ended_and_the_rest_of_its_pipeline_is_not_run(try_r
     assert finding.where.pipeline == "customers_hourly"
 
 
+@pytest.mark.long
 def test_a_trial_that_takes_too_long_ends_with_a_record_that_says_so(try_release: Try) -> None:
     release = try_release(HANGS, "customers_hourly", seconds=40)
     assert release.trial and "took longer than its 40 s" in release.trial.record.error

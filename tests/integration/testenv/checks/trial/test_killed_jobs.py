@@ -275,6 +275,7 @@ def release(trial: Trial) -> Release:
     return Release(tree, tree, {"cards": pipeline}, trial=trial)
 
 
+@pytest.mark.long
 def test_a_sink_that_appends_is_found_out_by_the_records_it_doubles(whole: Stream) -> None:
     """Undisturbed it writes what the estate's job writes, so that one run serves both."""
     stream = whole
