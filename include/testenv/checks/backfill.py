@@ -10,7 +10,7 @@ from testenv.checks.release import Release
 from testenv.checks.trial.compare import Comparison, compare
 from testenv.checks.trial.findings import failures, is_empty, of_difference
 from testenv.checks.trial.plan import AT_ONCE, DISTURBANCES, INTERRUPTED, SHUFFLED
-from testenv.checks.trial.record import Moment, Record
+from testenv.checks.trial.record import Moment, Record, broken
 
 NAME = "backfill"
 
@@ -65,8 +65,9 @@ def _findings(together: Comparison) -> Iterator[Finding]:
 
 
 def _differing(comparison: Comparison, by: str) -> Iterator[Finding]:
-    wanted = _batch(comparison.trial.record)
-    for found in comparison.differing():
+    record = comparison.trial.record
+    wanted = _batch(record)
+    for found in comparison.differing(but=broken(record.runs, Moment.HEAD, comparison.after.moment)):
         if is_empty(found.difference) or (found.output.writers and not wanted & set(found.output.writers)):
             continue
         what = f"a backfill whose runs were {by}" if by else "a backfill"

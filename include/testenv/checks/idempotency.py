@@ -6,7 +6,7 @@ from testenv.checks.protocol import Verdict
 from testenv.checks.release import Release
 from testenv.checks.trial.compare import compare
 from testenv.checks.trial.findings import failures, is_empty, of_difference
-from testenv.checks.trial.record import Moment
+from testenv.checks.trial.record import Moment, broken
 
 NAME = "idempotency"
 REMEDY = (
@@ -29,7 +29,7 @@ class IdempotencyCheck:
         findings = failures("run-failed", record.runs, (Moment.AGAIN,), "once more")
         ran = [f"{run.pipeline} {run.logical_date} once more" for run in record.ran(Moment.AGAIN)]
         if ran and (comparison := compare(release, Moment.HEAD, Moment.AGAIN)):
-            for found in comparison.differing():
+            for found in comparison.differing(but=broken(record.runs, Moment.HEAD, Moment.AGAIN)):
                 if not is_empty(found.difference):
                     findings.append(of_difference("not-idempotent", found, "another run changed it", REMEDY))
         return Verdict.of(self.name, findings, ran, record.emulated)

@@ -22,7 +22,7 @@ from testenv.checks.trial.kills import Kill, Point, key
 from testenv.checks.trial.moments import Moments, differ
 from testenv.checks.trial.plan import Alone, Plan, Record, Reset, Runs, Step
 from testenv.checks.trial.record import Record as Trial
-from testenv.checks.trial.record import Run, Side, State
+from testenv.checks.trial.record import Run, Side, State, broken
 from testenv.checks.trial.recorder import Recorder
 from testenv.core.naming import EnvId
 from testenv_airflow.orchestrator.settings import Deployment
@@ -143,7 +143,8 @@ class _Trial:
         """Whether the moment is not like the other, or a run on the way to it failed."""
         one, other = self._states.get(alone.like), self._states[alone.moment]
         failed = any(run.moment == alone.moment and run.state == "failed" for run in self._runs)
-        return failed or (one is not None and bool(differ(one, other, self._plan.allowed, alone.pipelines)))
+        whole = set(alone.pipelines) - broken(self._runs, alone.like)  # what a failed run left says nothing
+        return failed or (one is not None and bool(differ(one, other, self._plan.allowed, whole)))
 
     def _moments(self) -> Moments:
         from testenv_airflow.orchestrator.trial_login import moments

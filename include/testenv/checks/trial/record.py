@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Literal
 
@@ -119,3 +119,12 @@ class Record(_Frozen):
     def failed(self, side: Side) -> Iterator[Run]:
         """Runs of a side that failed by themselves."""
         return (run for run in self.runs if run.side == side and run.state == "failed")
+
+
+def broken(runs: Iterable[Run], *moments: str) -> frozenset[str]:
+    """Pipelines whose head did not come through all of its runs on the way to moments: what they left is half."""
+    return frozenset(
+        run.pipeline
+        for run in runs
+        if run.side == "head" and run.moment in moments and run.state in ("failed", "skipped")
+    )

@@ -143,6 +143,15 @@ def test_a_run_that_fails_in_a_backfill_is_a_finding() -> None:
     assert finding.rule == "run-failed" and "no latest file" in finding.what
 
 
+@pytest.mark.parametrize("check", [IdempotencyCheck(), BackfillCheck()], ids=lambda check: check.name)
+def test_what_a_run_that_failed_left_is_compared_with_nothing(check: Check) -> None:
+    moments = {each: {PAYMENTS: GOOD if each == "head" else GOOD.head(1)} for each in ("head", "again", "backfill")}
+    runs = (run("head"), run("head", state="failed"), run("again"), run("backfill"))
+    assert check.check(release(FrameTrial(moments, runs))).outcome is Outcome.PASSED
+    whole = tuple(each for each in runs if each.state != "failed")
+    assert check.check(release(FrameTrial(moments, whole))).outcome is Outcome.FAILED
+
+
 def test_what_streams_wrote_is_not_the_backfills() -> None:
     events = "snowflake:RAW.EVENTS"
     moments = {"head": {PAYMENTS: GOOD, events: GOOD}, "backfill": {PAYMENTS: GOOD}}
