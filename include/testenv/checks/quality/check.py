@@ -151,7 +151,7 @@ class _Run:
 
     def _breach(self, contract: Contract, each: Judged) -> Finding:
         expectation, rule = each.expectation, each.expectation.rule
-        now, was = self._value(expectation, Moment.HEAD, contract), None
+        now, was = self._measured(expectation, Moment.HEAD, contract), None
         severity, told = expectation.severity, ""
         if each.in_base:
             was = self._value(expectation, self.before, contract)
@@ -183,9 +183,12 @@ class _Run:
     def _value(self, expectation: Expectation, moment: str, contract: Contract) -> Any:
         """What the rule measures at a moment; None where it cannot be asked there."""
         try:
-            [row] = self._rows(self._at(expectation, moment).measure, moment, contract)
+            return self._measured(expectation, moment, contract)
         except TestenvError:
             return None
+
+    def _measured(self, expectation: Expectation, moment: str, contract: Contract) -> Any:
+        [row] = self._rows(self._at(expectation, moment).measure, moment, contract)
         value = next(iter(row.values()))
         if value is None or isinstance(value, bool | int | str):
             return value

@@ -14,7 +14,7 @@ from testenv.checks.schema.tables import columns_of
 from testenv.checks.trial.lake import Lake
 from testenv.checks.trial.login import snowflake
 from testenv.checks.trial.record import Record
-from testenv.checks.trial.tables import copy_of, quoted
+from testenv.checks.trial.tables import copy_of
 from testenv.config import Config, KafkaConfig
 from testenv.core.contract import Store
 from testenv.core.errors import NotFound
@@ -62,8 +62,8 @@ class RecordedTrial:
             return [dict(row) for row in cursor.fetchall()]
 
     def place(self, moment: str, table: str) -> str:
-        """Where the rows of `SCHEMA.TABLE` as they were at a moment are to be queried. Raises `NotFound`."""
-        return quoted(*copy_of(self._kept(moment, f"{Store.SNOWFLAKE}:{table}"), table).split("."))
+        """`SCHEMA.TABLE` of the copy that holds the table's rows as they were at a moment. Raises `NotFound`."""
+        return copy_of(self._kept(moment, f"{Store.SNOWFLAKE}:{table}"), table)
 
     def columns(self) -> dict[str, Columns]:
         """Columns of every table and copy, by `SCHEMA.TABLE`."""
