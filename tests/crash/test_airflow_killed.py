@@ -40,6 +40,7 @@ def test_an_environment_is_made_though_every_part_of_airflow_is_killed_meanwhile
     assert left_of(stack, [f"ci-{slug}"]) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_task_whose_processes_are_killed_is_tried_again_within_a_minute_and_its_worker_replaced(
     stack: RunningStack,
@@ -61,6 +62,7 @@ def test_a_task_whose_processes_are_killed_is_tried_again_within_a_minute_and_it
     assert left_of(stack, [f"ci-{slug}"]) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_run_that_is_watched_goes_on_though_the_triggerer_is_killed_and_ends_when_its_runner_is(
     stack: RunningStack,

@@ -47,6 +47,7 @@ def environment(stack: RunningStack, monkeypatch: pytest.MonkeyPatch) -> Iterato
         command(stack, "down", f"sbx-{name}")
 
 
+@pytest.mark.long
 def test_a_generated_pipeline_of_each_archetype_loads_what_the_readme_says(
     stack: RunningStack, environment: str
 ) -> None:
