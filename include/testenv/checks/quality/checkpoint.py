@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 Keep = Callable[[str, bytes], None]
 """Keeps a file of the data docs: its path below their folder, and its content."""
+
+_PLAIN = re.compile(r"[A-Z_][A-Z0-9_$]*")
+"""A name that Snowflake has in capitals, and needs no quotes."""
 
 _SITE, _DEFAULT = "contracts", "local_site"
 
@@ -129,10 +133,15 @@ def _definition(context: AbstractDataContext, source: SQLDatasource, asked: Aske
     import great_expectations as gx
 
     schema, _, table = asked.table.partition(".")
-    asset = source.add_table_asset(asked.dataset, table_name=f'"{table}"', schema_name=schema)
+    asset = source.add_table_asset(asked.dataset, table_name=_spelled(table), schema_name=schema)
     batch = asset.add_batch_definition_whole_table("whole")
     suite = context.suites.add(_suite(asked))
     return context.validation_definitions.add(gx.ValidationDefinition(name=asked.dataset, data=batch, suite=suite))
+
+
+def _spelled(table: str) -> str:
+    """The name as SQLAlchemy has it: small letters where Snowflake needs no quotes, else it finds no columns."""
+    return table.lower() if _PLAIN.fullmatch(table) else f'"{table}"'
 
 
 def _suite(asked: Asked) -> ExpectationSuite:

@@ -58,9 +58,11 @@ class OneTrial:
         return self.login
 
     def place(self, moment: str, name: str) -> str:
+        """Copies of single tables have a number before their names, those of a whole schema have none."""
         if name not in self.tables:
             raise NotFound(name)
-        return f"TESTENV_{moment.upper()}.3_{name.replace('.', '_')}"
+        copy = "CUSTOMERS" if name == "RAW.CUSTOMERS" else f"3_{name.replace('.', '_')}"
+        return f"TESTENV_{moment.upper()}.{copy}"
 
     def table(self, moment: str, store: Store, name: str) -> Table:
         return SnowflakeTable(self.connection, self.place(moment, name))
@@ -89,7 +91,7 @@ def make_trial(world: World, site: Site) -> Iterator[Any]:
             for moment in (Moment.BASE, Moment.HEAD):
                 run(connection, f"CREATE TRANSIENT SCHEMA TESTENV_{moment.upper()}")
                 for name in tables:
-                    place = trial.place(moment, name).replace(".3", '."3') + '"'
+                    place = ".".join(f'"{part}"' for part in trial.place(moment, name).split("."))
                     run(connection, f"CREATE TRANSIENT TABLE {place} CLONE {name}")
             for statement in statements:
                 run(connection, statement)
