@@ -83,4 +83,19 @@ def unpack(archive: bytes, folder: Path) -> None:
     """Put an archive's files below `folder`, which is made; members that would leave it are refused by `tarfile`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        extract(tar, folder)
+
+
+def extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Put its members below `folder`. Raises `tarfile.TarError` for one that would leave it."""
+    if hasattr(tarfile, "data_filter"):
         tar.extractall(folder, filter="data")
+        return
+    for member in tar.getmembers():  # Python before 3.11.4, as Debian 12 has it, does not look
+        place = folder / member.name
+        led_to = [place, place.parent / member.linkname] if member.issym() else [place]
+        if not all(each.resolve().is_relative_to(folder.resolve()) for each in led_to):
+            raise tarfile.TarError(f"{member.name!r} would be outside of the archive's folder")
+        if not (member.isfile() or member.isdir() or member.issym()):
+            raise tarfile.TarError(f"{member.name!r} is neither a file, a folder nor a symbolic link")
+    tar.extractall(folder)

@@ -18,6 +18,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from testenv.source import extract
+
 _SECRETS_BACKEND = "airflow.providers.amazon.aws.secrets.systems_manager.SystemsManagerParameterStoreBackend"
 _WITH_OWN_VARIABLES = "testenv_airflow.orchestrator.secrets.ParametersWithOwnVariables"
 
@@ -138,7 +140,7 @@ def _unpack(bucket: str, key: str, home: Path) -> Path:
             s3.download_fileobj(bucket, key, archive)
             archive.seek(0)
             with tarfile.open(fileobj=archive, mode="r:gz") as members:
-                members.extractall(draft, filter="data")
+                extract(members, draft)
     except (ClientError, BotoCoreError, tarfile.TarError) as error:
         raise SettingsError(f"s3://{bucket}/{key} cannot be unpacked: {error}; provisioning writes it") from error
     draft.chmod(0o755)

@@ -83,3 +83,33 @@ def test_a_commit_without_code_is_refused(checkout: Path) -> None:
     repository = Repository(checkout)
     with pytest.raises(UnknownRef, match="nothing to run"):
         repository.archive(repository.resolve("HEAD"))
+
+
+@pytest.mark.parametrize("python", ["new", "before 3.11.4"])
+@pytest.mark.parametrize(("name", "link"), [("../out", ""), ("link", "../../out"), ("link", "/etc")], ids=str)
+def test_a_member_that_would_leave_the_folder_is_refused_by_every_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, link: str, python: str
+) -> None:
+    if python != "new":
+        monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    with pytest.raises(tarfile.TarError):
+        unpack(archive_of(name, link), tmp_path / "in")
+    assert not (tmp_path / "out").exists()
+
+
+def test_files_folders_and_links_within_are_unpacked_by_an_older_python_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)
+    unpack(archive_of("a/link", "../b"), tmp_path / "in")
+    assert (tmp_path / "in/a/link").readlink() == Path("../b")
+
+
+def archive_of(name: str, link: str) -> bytes:
+    """An archive with one member: a symbolic link if `link` says where to."""
+    packed, member = io.BytesIO(), tarfile.TarInfo(name)
+    if link:
+        member.type, member.linkname = tarfile.SYMTYPE, link
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.addfile(member)
+    return packed.getvalue()
