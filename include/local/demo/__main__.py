@@ -28,7 +28,7 @@ DATE = "2026-01-02"
 LOADS = ("payments_to_snowflake", "settlements_to_snowflake", "card_events_to_snowflake")
 BUILD = "finsight_dbt"
 
-ENVIRONMENTS = ("sbx-demo", "sbx-beside")
+ENVIRONMENTS = ("sbx-demo", "sbx-second")
 
 console = Console(highlight=False)
 
@@ -58,10 +58,10 @@ class Demo:
         first = contents(self._testenv("connect", "sbx-demo", "--json"))
         self._show_rows(first)
         with self._stage("provision a second one beside it"):
-            self._testenv("up", "--name", "beside", "--owner", "demo")
+            self._testenv("up", "--name", "second", "--owner", "demo")
         with self._stage("run one pipeline in it"):
-            self._testenv("run", "sbx-beside", LOADS[0], DATE)
-        self._show_differences(first, contents(self._testenv("connect", "sbx-beside", "--json")))
+            self._testenv("run", "sbx-second", LOADS[0], DATE)
+        self._show_differences(first, contents(self._testenv("connect", "sbx-second", "--json")))
         with self._stage("destroy both"):
             for name in ENVIRONMENTS:
                 self._testenv("down", name)
@@ -95,7 +95,7 @@ class Demo:
                 (same if second.get(layer, {}).get(name) == value else other).append(f"{layer}.{name}")
         raw = [f"raw.{name}" for name in ("customers", "accounts", "cards", "payments")]
         must = [entry for entry in [*_names(first, "source", "landing", "topics"), *raw] if entry not in same]
-        table = Table("sbx-demo and sbx-beside", "", title="Two environments beside each other")
+        table = Table("sbx-demo and sbx-second", "", title="Two environments beside each other")
         table.add_row("equal to the last row", ", ".join(same))
         table.add_row(
             f"different, for only sbx-demo ran {', '.join([*LOADS[1:], BUILD])}", ", ".join(other) or "nothing"
