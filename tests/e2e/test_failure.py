@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from tests.commits import commit
 from tests.e2e.conftest import Client
 
 MODEL = "include/dbt/finsight/models/staging/stg_payments.sql"
 BROKEN = {MODEL: "select no_such_column from {{ source('raw', 'payments') }}\n"}
 
 
-def test_a_failed_provision_leaves_nothing_and_the_run_says_why(
-    client: Client, slug: str, commit: Callable[[dict[str, str]], str]
-) -> None:
+def test_a_failed_provision_leaves_nothing_and_the_run_says_why(client: Client, slug: str) -> None:
     answer = client("up", "--name", slug, "--ref", commit(BROKEN))
     assert answer.code == 1
     assert "stg_payments" in answer.err and "nothing is left" in answer.err
@@ -24,9 +21,7 @@ def test_a_failed_provision_leaves_nothing_and_the_run_says_why(
     assert "stg_payments" in run["note"]
 
 
-def test_a_failed_provision_is_kept_for_a_day_when_asked(
-    client: Client, slug: str, commit: Callable[[dict[str, str]], str]
-) -> None:
+def test_a_failed_provision_is_kept_for_a_day_when_asked(client: Client, slug: str) -> None:
     answer = client("up", "--name", slug, "--ref", commit(BROKEN), "--on-failure", "keep")
     assert answer.code == 1
     assert "kept for inspection" in answer.err

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import psycopg2
 import pytest
+from tests.commits import commit
 from tests.conftest import REPO
 from tests.e2e.conftest import Client
 
@@ -84,7 +85,7 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(client: Client, engine: Engine, commit: Callable[[dict[str, str]], str]) -> Life:
+def life(client: Client, engine: Engine) -> Life:
     """Of a commit that changes a model, so that dbt runs too."""
     ref = commit({MODEL: f"-- another\n{(REPO / MODEL).read_text()}"})
     env_id, seen, over = EnvId(f"sbx-l{token_hex(4)}"), set(), threading.Event()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from snowflake.connector import SnowflakeConnection
 from tests.conftest import RunningStack
@@ -82,7 +84,31 @@ def config(stack: RunningStack) -> Iterator[Config]:
 
 
 @pytest.fixture(scope="session")
-def world(config: Config) -> World:
+def unreaped(stack: RunningStack) -> None:
+    """`reap_environments` rests: it would end what these tests make behind the ledger's back, as it should."""
+    login = (stack.env["TESTENV_AIRFLOW_USER"], stack.env["TESTENV_AIRFLOW_PASSWORD"])
+    url = f"{stack.env['TESTENV_AIRFLOW_URL']}/api/v1/dags/reap_environments"
+    with httpx.Client(auth=login, timeout=60) as airflow:
+
+        def rest(paused: bool) -> None:
+            airflow.patch(url, json={"is_paused": paused}).raise_for_status()
+
+        def is_active() -> bool:
+            answer = airflow.get(f"{url}/dagRuns", params={"state": ["queued", "running"]})
+            return bool(answer.raise_for_status().json()["total_entries"])
+
+        deadline = time.monotonic() + 300
+        rest(True)
+        while is_active():  # a run of a DAG that rests would go on whenever it is woken
+            assert time.monotonic() < deadline, "reap_environments did not end within 300 s"
+            rest(False)
+            time.sleep(1)
+            if not is_active():
+                rest(True)
+
+
+@pytest.fixture(scope="session")
+def world(config: Config, unreaped: None) -> World:
     vault = SsmVault(config)
     made = backends(config, vault, Repository(config.repo))
     return World(config, vault, made, DatasetStore(config))
