@@ -14,7 +14,7 @@ from testenv.checks.protocol import Outcome
 ACCEPTED = {Outcome.PASSED, Outcome.NOT_APPLICABLE}
 
 SAMPLE = ("owner-and-sla", "values-that-the-contract-does-not-list")
-"""Cases for every run of the tests: of one pipeline and at the same time, so neither may see what the other does. `make
+"""Cases for `make test-long`: of one pipeline and at the same time, so neither may see what the other does. `make
 faults` judges all, which takes hours, or those that CASES names."""
 
 
@@ -29,6 +29,7 @@ def chosen() -> list[Case]:
             return [named(name) for name in names]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("case", chosen(), ids=lambda case: case.name)
 def test_the_verdict_of_a_trial(case: Case, verdict_of: Callable[[Case], Outcomes]) -> None:

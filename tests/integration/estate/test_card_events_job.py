@@ -125,6 +125,7 @@ def test_a_second_drain_finds_nothing_new(uninterrupted: Path) -> None:
     assert batches == [f"batch={number:09d}" for number in range(BATCHES)]
 
 
+@pytest.mark.long
 def test_a_crash_before_the_commit_and_a_restart_leave_what_one_run_leaves(
     spark_submit: SparkSubmit, records: Path, uninterrupted: Path, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def test_records_of_json_lines_stay_as_they_came(spark_submit: SparkSubmit, tmp_
     )
 
 
+@pytest.mark.long
 def test_records_of_csv_become_json_and_a_key_counts_once(spark_submit: SparkSubmit, tmp_path: Path) -> None:
     read_feed(spark_submit, tmp_path, "direct_debit_returns", "csv", "return_id")
     (row,) = rows(tmp_path / "output")

@@ -177,6 +177,7 @@ WRITTEN = {  # point → of batch 0: its offsets, its output, its commit
 }
 
 
+@pytest.mark.long
 def test_a_job_killed_at_every_point_leaves_what_an_undisturbed_one_leaves(whole: Stream) -> None:
     """Each run goes on from what the killed one before it left; batch 1 comes to one of the points, too."""
     for point in Point:
