@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from testenv.backends import trial_files
 from testenv.backends.postgres_server import changes_by_minute
+from testenv.checks.trial.feeders import feeders
 from testenv.checks.trial.intervals import intervals
 from testenv.checks.trial.plan import Plan, make_plan, subjects
 from testenv.checks.trial.reading import RecordedTrial, recorded_trial
@@ -44,8 +45,14 @@ class Trials:
         login = self.engine.access.connections(self.engine.site(spec))["postgres"]
         with changes_by_minute(login) as times:
             dates = intervals(affected, {**base, **head}, dataset, times)
+            before = feeders(affected, base, contracts, dataset, times)
         return make_plan(
-            str(env_id), spec.dataset, subjects(affected, base, head, dates), contracts, stand_ins(self.config)
+            str(env_id),
+            spec.dataset,
+            subjects(affected, base, head, dates),
+            contracts,
+            stand_ins(self.config),
+            subjects(before, base, {}, before),
         )
 
     def start(self, env_id: EnvId, plan: Plan, base_ref: str) -> str:

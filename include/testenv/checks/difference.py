@@ -36,7 +36,9 @@ class DifferenceCheck:
         if record.error:
             findings.append(_unfinished(record))
         ran = [f"{run.pipeline} {run.logical_date} {run.side}" for run in record.ran(Moment.BASE, Moment.HEAD)]
-        without = {run.pipeline: run for run in reversed(record.runs) if run.state == "failed" and run.side == "base"}
+        without = {
+            run.pipeline: run for run in reversed(record.runs) if run.state == "failed" and run.moment == Moment.BASE
+        }
         findings += [of_failed("base-failed", run, "as it is in base", Severity.WARNING) for run in without.values()]
         has_both = record.state(Moment.BASE) and record.state(Moment.HEAD)
         if has_both and (comparison := compare(release, Moment.BASE, Moment.HEAD)):

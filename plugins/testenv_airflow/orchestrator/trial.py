@@ -21,8 +21,8 @@ import boto3
 from testenv.checks.trial.kills import Kill, Point, key
 from testenv.checks.trial.moments import Moments, differ
 from testenv.checks.trial.plan import Alone, Plan, Record, Reset, Runs, Step
+from testenv.checks.trial.record import Moment, Run, Side, State, broken
 from testenv.checks.trial.record import Record as Trial
-from testenv.checks.trial.record import Run, Side, State, broken
 from testenv.checks.trial.recorder import Recorder
 from testenv.core.naming import EnvId
 from testenv_airflow.orchestrator.settings import Deployment
@@ -78,10 +78,7 @@ class _Trial:
 
     def go(self) -> None:
         """Take all steps; after each moment, those that its difference asks for."""
-        from testenv_airflow.orchestrator.memory import Memory
-
         self._recorder = Recorder.start(self._moments)
-        self._memory = Memory.of_now(self._head.home)
         sides: dict[Side, Deployment] = {"head": self._head}
         if "base" in self._plan.sides:
             spark = f"s3://{self._head.bucket}/env/{self._head.env_id}/code/{BASE_SPARK}"
@@ -118,6 +115,8 @@ class _Trial:
         print(f"orchestrator: trial of {self._plan.env_id}: {len(self._runs)} runs, {record.seconds} s", flush=True)
 
     def _take(self, step: Step) -> None:
+        from testenv_airflow.orchestrator.memory import Memory
+
         if time.monotonic() > self._deadline:
             raise OutOfTime(f"the trial took longer than its {self._plan.seconds} s")
         began = time.monotonic()
@@ -132,6 +131,9 @@ class _Trial:
                     raise OutOfTime(f"the trial took longer than its {self._plan.seconds} s")
             case Record(moment=moment):
                 self._states[moment] = self._recorder.record(moment, self._ran, self._tasks)
+                if moment == Moment.START:
+                    self._memory = Memory.of_now(self._head.home)
+                    self._ran.clear()
             case Reset():
                 self._recorder.reset()
                 self._memory.restore()

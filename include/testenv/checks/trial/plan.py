@@ -148,10 +148,21 @@ def subjects(
 
 
 def make_plan(
-    env_id: str, dataset: str, chosen: Sequence[Subject], contracts: Contracts, emulated: Sequence[str] = ()
+    env_id: str,
+    dataset: str,
+    chosen: Sequence[Subject],
+    contracts: Contracts,
+    emulated: Sequence[str] = (),
+    feeding: Sequence[Subject] = (),
 ) -> Plan:
-    """The trial of these pipelines in an environment. Raises `InvalidCatalog` where they read from each other."""
+    """The trial of these pipelines in an environment, from a start that those of `feeding` have prepared.
+
+    Raises `InvalidCatalog` where pipelines read from each other.
+    """
     there, (steps, alone) = Lineage(chosen), steps_of(chosen)
+    if feeding:
+        fed = Lineage(feeding)
+        steps = (Runs(side="base", moment=Moment.START, runs=_sequence(fed.ordered, fed)), *steps)
     lenient = {
         f"{each.store}:{each.name}": tuple(sorted({f.column for f in each.fields if f.ignored or f.tolerance}))
         for each in contracts.values()

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from tests.conftest import REPO
+from tests.spark import HOME, SPARK, quick_start
 
 from testenv.backends.postgres_server import Server
 from testenv.config import Config
@@ -29,8 +30,6 @@ from testenv.datasets.synthesize.model import (
     Text,
 )
 from testenv.datasets.synthesize.write import write
-
-SPARK = REPO / ".venv" / "spark"
 
 
 def a_table(name: str, key: str, references: dict[str, str], path: tuple[str, ...]) -> Contract:
@@ -124,7 +123,7 @@ def spark_submit(tmp_path: Path) -> dict[str, str]:
     """The environment of `spark-submit`, in a time zone that is not the files'."""
     return {
         "PATH": os.environ["PATH"],
-        "SPARK_HOME": str(SPARK / "lib" / "python3.11" / "site-packages" / "pyspark"),
+        "SPARK_HOME": str(HOME),
         "PYSPARK_PYTHON": str(SPARK / "bin" / "python"),
         "PYTHONPATH": str(REPO / "include"),
         "TZ": "Pacific/Auckland",
@@ -138,8 +137,8 @@ def test_spark_writes_the_same_bytes_as_a_process(spark_submit: dict[str, str], 
     done = subprocess.run(
         [
             f"{spark_submit['SPARK_HOME']}/bin/spark-submit",
-            *("--master", "local[2]", "--conf", "spark.ui.enabled=false"),
-            *("--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"),
+            *("--master", "local[2]"),
+            *(word for name, value in quick_start().items() for word in ("--conf", f"{name}={value}")),
             str(REPO / "include/testenv/datasets/synthesize/on_spark/job.py"),
             *(word for name, value in options.items() for word in (f"--{name}", str(value))),
             *("--output", str(tmp_path / "spark")),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.conftest import REPO
+from tests.spark import quick_start
 
 from testenv.backends.aws import client
 from testenv.config import Config
@@ -59,7 +60,8 @@ def test_the_same_values_in_process_and_on_spark(config: Config, tmp_path: Path)
         mask_parquet(source, tmp_path / "here.parquet", POLICY, keys.fetch(epoch))
         spark = REPO / ".venv/spark/bin"
         done = subprocess.run(
-            [spark / "spark-submit", "--master", "local[2]", "--conf", "spark.ui.enabled=false"]
+            [spark / "spark-submit", "--master", "local[2]"]
+            + [word for name, value in quick_start().items() for word in ("--conf", f"{name}={value}")]
             + ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir=file://{logs}"]
             + [REPO / "include/testenv/datasets/mask/spark.py", "--policy", str(policy), "--contract", POLICY.contract]
             + ["--epoch", epoch, "--keys", root, "--source", str(source), "--target", str(tmp_path / "there")],

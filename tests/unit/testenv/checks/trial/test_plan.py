@@ -58,6 +58,15 @@ def test_a_batch_pipeline_runs_on_both_sides_from_the_same_start_and_then_again_
     assert plan.sides == {"base", "head"}
 
 
+def test_what_feeds_it_runs_once_with_base_s_code_before_the_start_is_recorded() -> None:
+    accounts = Subject("accounts", DATES[:1], frozenset({"postgres.accounts"}), frozenset({"snowflake.RAW.ACCOUNTS"}))
+    plan = make_plan("ci-a", "seed-1", [CARDS], {}, feeding=[accounts])
+    assert names(plan)[:3] == ["run start", "record start", "run base"]
+    assert runs_to(plan, "start") == (Run(pipeline="accounts", logical_date=DATES[0]),)
+    assert [each for each in plan.steps if isinstance(each, Runs)][0].side == "base"
+    assert set(plan.intervals) == {"cards"}, "it is not tried"
+
+
 def test_every_reset_comes_right_after_a_moment() -> None:
     plan = plan_of(PAYMENTS, STREAM, DBT)
     alone = [step for each in plan.alone for step in each.steps]
