@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from testenv.backends import trial_files
-from testenv.backends.postgres_server import changes_by_minute
+from testenv.backends.postgres_server import changes
 from testenv.checks.trial.feeders import feeders
 from testenv.checks.trial.intervals import intervals
 from testenv.checks.trial.plan import Plan, make_plan, subjects
@@ -43,9 +43,9 @@ class Trials:
         spec = self.engine.ledger.environment(env_id).spec
         dataset = self.engine.datasets.get(spec.dataset, spec.tapes)
         login = self.engine.access.connections(self.engine.site(spec))["postgres"]
-        with changes_by_minute(login) as times:
-            dates = intervals(affected, {**base, **head}, dataset, times)
-            before = feeders(affected, base, contracts, dataset, times)
+        with changes(login) as changed:
+            dates = intervals(affected, {**base, **head}, dataset, changed)
+            before = feeders(affected, base, contracts, dataset, changed)
         return make_plan(
             str(env_id),
             spec.dataset,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -111,37 +112,52 @@ def execute(connection: Connection, statement: str, *identifiers: str, **values:
         cursor.execute(composed, values or None)
 
 
-@contextmanager
-def changes_by_minute(login: Credentials, column: str = "updated_at") -> Iterator[Callable[..., list[datetime]]]:
-    """Asks an environment's source, logged in as the environment, when rows of a table changed.
+@dataclass(frozen=True)
+class Changes:
+    """When rows of a source's tables changed. Tables that have no such column, or are not there, never did."""
 
-    Gives a function of a table, a start and an end before which the changes are looked for: minutes in which there are
-    some. Tables that have no such column, or are not there, have none.
-    """
+    connection: Connection
+    column: str
+
+    def minutes(self, table: str, start: datetime, end: datetime) -> list[datetime]:
+        """Minutes from `start` to before `end` in which there are some, in order."""
+        found = self._ask(
+            "SELECT DISTINCT date_trunc('minute', {0}, 'UTC') FROM {1} WHERE {0} >= %s AND {0} < %s ORDER BY 1",
+            table,
+            (start, end),
+        )
+        return [time.astimezone(UTC) for (time,) in found]
+
+    def last(self, table: str, before: datetime) -> datetime | None:
+        """The last time before `before`; None if there is none."""
+        found = self._ask("SELECT max({0}) FROM {1} WHERE {0} < %s", table, (before,))
+        return next((time.astimezone(UTC) for (time,) in found if time), None)
+
+    def _ask(self, statement: str, table: str, values: tuple[datetime, ...]) -> list[tuple[Any, ...]]:
+        from psycopg2 import sql
+
+        with postgres_errors(), self.connection, self.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = %s",
+                (table, self.column),
+            )
+            if cursor.fetchone() is None:
+                return []
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(self.column), sql.Identifier(table)), values)
+            return list(cursor.fetchall())
+
+
+@contextmanager
+def changes(login: Credentials, column: str = "updated_at") -> Iterator[Changes]:
+    """Of an environment's source, logged in as the environment."""
     import psycopg2
-    from psycopg2 import sql
 
     where = {"host": login["host"], "port": login["port"], "dbname": login["database"]}
     with postgres_errors():
         connection = psycopg2.connect(
             **where, user=login["user"], password=login["password"], connect_timeout=10, options=_SESSION
         )
-
-    def changes(table: str, start: datetime, end: datetime) -> list[datetime]:
-        with postgres_errors(), connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT 1 FROM information_schema.columns WHERE table_name = %s AND column_name = %s", (table, column)
-            )
-            if cursor.fetchone() is None:
-                return []
-            changed, name = sql.Identifier(column), sql.Identifier(table)
-            query = sql.SQL(
-                "SELECT DISTINCT date_trunc('minute', {0}, 'UTC') FROM {1} WHERE {0} >= %s AND {0} < %s ORDER BY 1"
-            )
-            cursor.execute(query.format(changed, name), (start, end))
-            return [time.astimezone(UTC) for (time,) in cursor.fetchall()]
-
     try:
-        yield changes
+        yield Changes(connection, column)
     finally:
         connection.close()

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from testenv.checks.trial.intervals import Times, all_dates, window_of
+from testenv.checks.trial.intervals import Changes, all_dates, window_of
 from testenv.core.contract import Contracts, Store
 from testenv.core.dataset import Dataset
 from testenv.core.pipelines import Archetype, Pipeline, Pipelines
 
 
 def feeders(
-    affected: Collection[str], pipelines: Pipelines, contracts: Contracts, dataset: Dataset, times: Times
+    affected: Collection[str], pipelines: Pipelines, contracts: Contracts, dataset: Dataset, changes: Changes
 ) -> dict[str, tuple[str, ...]]:
     """Pipeline → logical dates, oldest first: for each table that is referred to, those who load it in fewest runs."""
     if dataset.snapshot is not None:
         return {}
     window, found = window_of(dataset), dict[str, tuple[str, ...]]()
     for table in sorted(_referred_to([pipelines[id_] for id_ in affected if id_ in pipelines], contracts)):
-        if not list(times(table.partition(".")[2], window.start, window.end)):
+        if not list(changes.minutes(table.partition(".")[2], window.start, window.end)):
             continue
         loading = [
-            (all_dates(each, dataset, times), each.id)
+            (all_dates(each, dataset, changes), each.id)
             for each in pipelines.values()
             if each.archetype is Archetype.POSTGRES and table in each.inputs and each.id not in affected
         ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from testenv.core.dataset import Dataset
 from testenv.core.pipelines import Archetype, Pipeline, Pipelines
@@ -19,8 +20,15 @@ CHANGED = "updated_at"
 SEED = datetime(2026, 1, 1, tzinfo=UTC)
 """First of the three days that the seed's new rows lie in (estate/seed/README.md)."""
 
-Times = Callable[[str, datetime, datetime], Iterable[datetime]]
-"""When rows of a Postgres table changed from the first time to before the second, to the minute, in any order."""
+
+class Changes(Protocol):
+    """When rows of the operational database changed. A table that is not there never did."""
+
+    def minutes(self, table: str, start: datetime, end: datetime) -> Iterable[datetime]:
+        """Minutes from `start` to before `end` in which some did, in any order."""
+
+    def last(self, table: str, before: datetime) -> datetime | None:
+        """The last time before `before`."""
 
 
 @dataclass(frozen=True)
@@ -30,42 +38,84 @@ class Window:
     start: datetime
     end: datetime
 
+    @classmethod
+    def before(cls, end: datetime) -> Window:
+        """The days before a midnight."""
+        return cls(end - DAYS, end)
+
 
 def window_of(dataset: Dataset) -> Window:
     """The last days before a dataset's snapshot; of the seed, which has none, its own."""
     if dataset.snapshot is None:
         return Window(SEED, SEED + DAYS)
-    end = dataset.snapshot.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Window(end - DAYS, end)
+    return Window.before(_midnight(dataset.snapshot))
 
 
 def intervals(
-    affected: Collection[str], pipelines: Pipelines, dataset: Dataset, times: Times
+    affected: Collection[str], pipelines: Pipelines, dataset: Dataset, changes: Changes
 ) -> dict[str, tuple[str, ...]]:
-    """Pipeline → logical dates, oldest first. What is in no catalogue runs for the days."""
+    """Pipeline → logical dates, oldest first. What is in no catalogue runs for the days.
+
+    The days are the last before the snapshot on which a source of the affected pipelines changed, so that they have
+    something to do; a pipeline whose own sources changed before those alone runs for its own last days.
+    """
+    known = [pipelines[id_] for id_ in affected if id_ in pipelines]
     window = window_of(dataset)
-    return {id_: _dates(pipelines.get(id_), dataset, window, times) for id_ in sorted(affected)}
+    last = {each.id: time for each in known if (time := _last(each, dataset, window.end, changes))}
+    if last and max(last.values()) < window.start:
+        window = _ending_with(max(last.values()))
+    found = {}
+    for id_ in sorted(affected):
+        own = id_ in last and last[id_] < window.start
+        found[id_] = _dates(pipelines.get(id_), dataset, _ending_with(last[id_]) if own else window, changes)
+    return found
 
 
-def all_dates(pipeline: Pipeline, dataset: Dataset, times: Times) -> tuple[str, ...]:
+def all_dates(pipeline: Pipeline, dataset: Dataset, changes: Changes) -> tuple[str, ...]:
     """Every logical date of a pipeline for which there is something to do in the dataset's window, oldest first."""
-    return _dates(pipeline, dataset, window_of(dataset), times, most=None)
+    return _dates(pipeline, dataset, window_of(dataset), changes, most=None)
+
+
+def _ending_with(time: datetime) -> Window:
+    return Window.before(_midnight(time) + timedelta(days=1))
+
+
+def _midnight(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _last(pipeline: Pipeline, dataset: Dataset, before: datetime, changes: Changes) -> datetime | None:
+    """When a source of a pipeline last changed; None where nobody can say."""
+    match pipeline.archetype:
+        case Archetype.POSTGRES:
+            times = [changes.last(each.partition(".")[2], before) for each in pipeline.inputs]
+        case Archetype.S3:
+            times = list(_landed(pipeline, dataset))
+        case Archetype.KAFKA:
+            times = []
+    return max((time for time in times if time and time < before), default=None)
+
+
+def _landed(pipeline: Pipeline, dataset: Dataset) -> Iterator[datetime]:
+    """Starts of the days whose runs read the files of a feed."""
+    back = timedelta(days=pipeline.lookback_days)
+    for each in pipeline.inputs:
+        yield from (day + back for day in _days(dataset, each.partition(".")[2]))
 
 
 def _dates(
-    pipeline: Pipeline | None, dataset: Dataset, window: Window, times: Times, most: int | None = BATCH
+    pipeline: Pipeline | None, dataset: Dataset, window: Window, changes: Changes, most: int | None = BATCH
 ) -> tuple[str, ...]:
     if pipeline is None:
         return tuple(_text(window.start + timedelta(days=number)) for number in range(BATCH))
     if pipeline.streaming:
         return choose(pipeline.schedule, window, (), STREAMING)
-    back = timedelta(days=pipeline.lookback_days)
     match pipeline.archetype:
         case Archetype.POSTGRES:
             tables = [each.partition(".")[2] for each in pipeline.inputs]
-            changed = [time for table in tables for time in times(table, window.start, window.end)]
+            changed = [time for table in tables for time in changes.minutes(table, window.start, window.end)]
         case Archetype.S3:
-            changed = [day + back for each in pipeline.inputs for day in _days(dataset, each.partition(".")[2])]
+            changed = list(_landed(pipeline, dataset))
         case Archetype.KAFKA:
             changed = []
     inside = [time for time in changed if window.start <= time < window.end]

@@ -46,8 +46,13 @@ class RecordedTrial:
             case Store.S3:
                 return self.lake.kept_table(kept, name)
             case Store.KAFKA:
-                return topic(self.kafka, self.topic_prefix + name)
+                return topic(self.kafka, self.topic_prefix + name, self.group)
         raise NotFound(f"{store}:{name}: a trial records no tables of {store}")
+
+    @property
+    def group(self) -> str:
+        """A consumer group that the environment's user may name, as it is the environment's."""
+        return f"{self.topic_prefix}checks"
 
     def connection_parameters(self) -> Mapping[str, Any]:
         """The environment's login to Snowflake, for a tool that logs in by itself; the key is in PEM."""

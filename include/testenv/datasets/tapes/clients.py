@@ -65,14 +65,17 @@ def own_config(client: KafkaAdmin, topic: str) -> dict[str, str]:
 
 
 @contextmanager
-def consumer(config: KafkaConfig) -> Iterator[Consumer]:
-    """Reads what is committed, from offsets that are assigned. It joins no group, so leaves none."""
+def consumer(config: KafkaConfig, group: str = "") -> Iterator[Consumer]:
+    """Reads what is committed, from offsets that are assigned. It joins no group, so leaves none.
+
+    The client asks for one nonetheless, and looks for its coordinator: `group` is one that the user may see.
+    """
     from confluent_kafka import Consumer
 
     client = Consumer(
         {
             **_settings(config),
-            "group.id": f"{config.user}.tapes",  # the client demands one; it is not used
+            "group.id": group or f"{config.user}.tapes",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -48,17 +49,27 @@ def pipelines() -> Pipelines:
     return {each.id: each for each in found}
 
 
-def changes(*tables: str, on: Collection[int] = (1, 2, 3)) -> object:
-    """Rows of `tables` changed on these days, no others."""
+@dataclass(frozen=True)
+class Changed:
+    """Rows of `tables` changed at these times, no others."""
 
-    def times(table: str, _start: datetime, _end: datetime) -> Iterable[datetime]:
-        return [datetime(2026, 1, day, 5, tzinfo=UTC) for day in on if table in tables]
+    tables: Collection[str]
+    at: Sequence[datetime]
 
-    return times
+    def minutes(self, table: str, _start: datetime, _end: datetime) -> Sequence[datetime]:
+        return self.at if table in self.tables else ()
+
+    def last(self, table: str, _before: datetime) -> datetime | None:
+        return max(self.at) if table in self.tables else None
 
 
-def fed(affected: Collection[str], pipelines: Pipelines, contracts: Contracts, times: object) -> object:
-    return feeders(affected, pipelines, contracts, SEED, times)  # type: ignore[arg-type]
+def changes(*tables: str, on: Collection[int] = (1, 2, 3)) -> Changed:
+    """On these days."""
+    return Changed(tables, [datetime(2026, 1, day, 5, tzinfo=UTC) for day in on])
+
+
+def fed(affected: Collection[str], pipelines: Pipelines, contracts: Contracts, changed: Changed) -> object:
+    return feeders(affected, pipelines, contracts, SEED, changed)
 
 
 def test_what_the_rows_refer_to_is_loaded_directly_and_by_way_of_others(
@@ -79,9 +90,7 @@ def test_all_of_its_dates_run_so_that_no_row_is_left_out(pipelines: Pipelines, c
     hourly = pipelines["customers_daily"].model_copy(update={"schedule": "@hourly"})
     only = {"cards_daily": pipelines["cards_daily"], "customers_daily": hourly}
 
-    def times(table: str, _start: datetime, _end: datetime) -> Iterable[datetime]:
-        return [datetime(2026, 1, 1, hour, 30, tzinfo=UTC) for hour in range(5)]
-
+    times = Changed(["customers"], [datetime(2026, 1, 1, hour, 30, tzinfo=UTC) for hour in range(5)])
     assert fed(["cards_daily"], only, contracts, times) == {
         "customers_daily": tuple(f"2026-01-01T0{hour}:00:00Z" for hour in range(5))
     }
@@ -101,7 +110,7 @@ def test_a_dataset_of_production_has_all_that_its_rows_refer_to(pipelines: Pipel
     taken = SEED.__class__(
         version="d1", files={}, postgres={}, snowflake={}, topics=(), snapshot=datetime(2026, 1, 4, tzinfo=UTC)
     )
-    assert feeders(["cards_daily"], pipelines, contracts, taken, changes(*REFERENCES)) == {}  # type: ignore[arg-type]
+    assert feeders(["cards_daily"], pipelines, contracts, taken, changes(*REFERENCES)) == {}
 
 
 def test_what_reads_files_or_topics_loads_no_table_of_the_operational_database(

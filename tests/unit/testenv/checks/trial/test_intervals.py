@@ -19,6 +19,9 @@ SEED = Dataset(
     snowflake={},
     topics=(),
 )
+SHOT = SEED.model_copy(update={"snapshot": datetime(2026, 5, 10, 2, 15, tzinfo=UTC)})
+"""As if production's feeds had come to their end months before it was taken."""
+
 DAYS = tuple(f"2026-01-0{day}T00:00:00Z" for day in (1, 2, 3))
 
 
@@ -30,8 +33,24 @@ def times(*texts: str) -> Iterable[datetime]:
     return [at(text) for text in texts]
 
 
+class Changed:
+    """Tables, and when their rows changed; `*` stands for all of them."""
+
+    def __init__(self, **tables: Iterable[str]) -> None:
+        self.tables = {table: list(times(*texts)) for table, texts in tables.items()}
+
+    def minutes(self, table: str, start: datetime, end: datetime) -> Iterable[datetime]:
+        return [time for time in self._of(table) if start <= time < end]
+
+    def last(self, table: str, before: datetime) -> datetime | None:
+        return max((time for time in self._of(table) if time < before), default=None)
+
+    def _of(self, table: str) -> list[datetime]:
+        return self.tables.get(table, self.tables.get("*", []))
+
+
 def dates(known: object, *changed: str, dataset: Dataset = SEED) -> tuple[str, ...]:
-    return intervals(["it"], {"it": known} if known else {}, dataset, lambda *_: times(*changed))["it"]  # type: ignore[dict-item]
+    return intervals(["it"], {"it": known} if known else {}, dataset, Changed(**{"*": changed}))["it"]  # type: ignore[dict-item]
 
 
 def test_a_daily_pipeline_runs_for_the_days_with_rows() -> None:
@@ -79,5 +98,29 @@ def test_a_stream_runs_twice_and_what_no_catalogue_has_for_the_days() -> None:
 
 
 def test_a_version_from_production_has_the_days_before_its_snapshot() -> None:
-    shot = SEED.model_copy(update={"snapshot": at("2026-05-10T02:15")})
-    assert window_of(shot) == Window(at("2026-05-07"), at("2026-05-10"))
+    assert window_of(SHOT) == Window(at("2026-05-07"), at("2026-05-10"))
+    assert dates(pipeline("it"), "2026-05-09T23:00", "2026-05-10T01:00", dataset=SHOT) == ("2026-05-09T00:00:00Z",)
+
+
+def test_where_nothing_changed_on_those_days_it_has_the_last_on_which_something_did() -> None:
+    changed = ("2026-03-05T10:00", "2026-03-10T10:00", "2026-03-11T10:00")
+    found = dates(pipeline("it"), *changed, dataset=SHOT)
+    assert found == ("2026-03-10T00:00:00Z", "2026-03-11T00:00:00Z")
+    assert dates(pipeline("it", schedule="@hourly"), *changed, dataset=SHOT)[-1] == "2026-03-11T10:00:00Z"
+
+
+def test_all_pipelines_run_for_the_same_days_where_they_can() -> None:
+    """The stream, what no catalogue has, and what loads rarely: all with those whose source changed last."""
+    known = {
+        "often": pipeline("often", inputs=("postgres.payments",)),
+        "rarely": pipeline("rarely", inputs=("postgres.branches",)),
+        "feed": pipeline("feed", archetype=Archetype.S3, inputs=("s3.settlements",)),
+        "stream": pipeline("stream", archetype=Archetype.KAFKA, streaming=True, inputs=("kafka.events",)),
+    }
+    changed = Changed(payments=["2026-04-02T05:00", "2026-04-04T05:00"], branches=["2025-01-01T05:00"])
+    found = intervals([*known, "dbt"], known, SHOT, changed)
+    assert found["often"] == ("2026-04-02T00:00:00Z", "2026-04-04T00:00:00Z")
+    assert found["dbt"] == tuple(f"2026-04-0{day}T00:00:00Z" for day in (2, 3, 4))
+    assert found["stream"] == ("2026-04-02T00:00:00Z", "2026-04-03T00:00:00Z")
+    assert found["rarely"] == ("2025-01-01T00:00:00Z",)
+    assert found["feed"] == DAYS[:2]
