@@ -26,6 +26,13 @@ from local.parts.base import Part
 ADMIN, CONTROL, CONTROLLER = "admin", "testenv", "controller"
 WRITER, READER = "finsight-writer", "finsight-reader"
 MECHANISM, PROTOCOL = "SCRAM-SHA-512", "SASL_PLAINTEXT"
+PLACEHOLDER = "placeholder-ejcemsg"
+"""A user that never logs in, and without whom, one day, nobody could.
+
+Kafka 3.9 reads its metadata log anew when it starts. Where the first SCRAM user of a hash map of them all is one that
+was removed meanwhile, it forgets every user (org.apache.kafka.image.ScramDelta.apply drops the map while it is empty,
+and goes on to fill it). The hash of this name is 0, so it comes first, whoever else there was.
+"""
 SCRAM_MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN_MODULE = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
@@ -101,7 +108,7 @@ class Kafka(Part):
                 f'{PLAIN_MODULE} required username="{CONTROLLER}" password="{password("kafka_controller")}" '
                 f'user_{CONTROLLER}="{password("kafka_controller")}";'
             ),
-            "super.users": ";".join(f"User:{user}" for user in (ADMIN, CONTROLLER, CONTROL)),
+            "super.users": ";".join(f"User:{user}" for user in (PLACEHOLDER, ADMIN, CONTROLLER, CONTROL)),
             "log.dirs": str(self._data),
         }
 
@@ -111,7 +118,7 @@ class Kafka(Part):
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         program, *options = self._java("kafka.tools.StorageTool")
         arguments = [*options, "format", f"--cluster-id={cluster}", "--config", str(self._properties)]
-        for user in (ADMIN, CONTROL, WRITER, READER):
+        for user in (PLACEHOLDER, ADMIN, CONTROL, WRITER, READER):
             password = self.site.secrets.password(f"kafka_{user}")
             arguments += ["--add-scram", f"{MECHANISM}=[name={user},password={password}]"]
         lines = "".join(f'"{argument}"\n' for argument in arguments)

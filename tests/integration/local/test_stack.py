@@ -8,13 +8,21 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
 import psycopg2
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialDeletion,
+    UserScramCredentialUpsertion,
+)
 from tests.conftest import REPO, RunningStack, local, new_home, read_env
 
 from local import envfile, ports
@@ -41,6 +49,20 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.2)
+
+
+def kafka_admin(home: Path) -> AdminClient:
+    env = read_env(home / "stack.env")
+    return AdminClient(
+        {
+            "bootstrap.servers": env["TESTENV_KAFKA_BOOTSTRAP"],
+            "security.protocol": env["TESTENV_KAFKA_SECURITY_PROTOCOL"],
+            "sasl.mechanism": env["TESTENV_KAFKA_SASL_MECHANISM"],
+            "sasl.username": env["TESTENV_KAFKA_USER"],
+            "sasl.password": env["TESTENV_KAFKA_PASSWORD"],
+            "log_level": 0,
+        }
+    )
 
 
 def status_line(home: Path, part: str) -> str:
@@ -101,6 +123,21 @@ class TestUpAndDown:
             cursor.execute("SELECT one FROM outliving")
             assert cursor.fetchall() == [(1,)]
         second.close()
+
+    def test_kafka_knows_its_users_after_many_others_came_and_went(self, own_home: Path) -> None:
+        """Of the names, one comes first among them all as Kafka orders them."""
+        assert local("up", own_home, "--free-ports", "--only", "kafka").returncode == 0
+        names = [f"te-ci-b40-{number}" for number in range(100)]
+        secret = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        admin = kafka_admin(own_home)
+        for kind in (partial(UserScramCredentialUpsertion, scram_credential_info=secret, password=b"a password"),
+                     partial(UserScramCredentialDeletion, mechanism=ScramMechanism.SCRAM_SHA_512)):  # fmt: skip
+            for future in admin.alter_user_scram_credentials([kind(name) for name in names]).values():
+                future.result(30)
+        assert local("down", own_home).returncode == 0
+        again = local("up", own_home, "--free-ports", "--only", "kafka")
+        assert again.returncode == 0, again.stderr
+        assert not set(names) & kafka_admin(own_home).describe_user_scram_credentials().result(30).keys()
 
     def test_unknown_part_is_refused_by_name(self, own_home: Path) -> None:
         up = local("up", own_home, "--free-ports", "--only", "postgress")
