@@ -25,6 +25,7 @@ MADE_SECONDS = 120
 ServiceNamed = Callable[[str], Service]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_an_environment_is_made_though_every_part_of_airflow_is_killed_meanwhile(
     stack: RunningStack, client: Client, engine: Engine, service: ServiceNamed, slug: str

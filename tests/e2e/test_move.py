@@ -28,6 +28,7 @@ def ask(client: Client, env_id: str, *statements: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_an_environment_is_moved_by_the_command_line(client: Client, versions: Versions, slug: str) -> None:
     env_id = client.up("--name", slug, "--dataset", versions.first)["id"]
