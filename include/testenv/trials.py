@@ -34,17 +34,24 @@ class Trials:
     config: Config
 
     def plan(
-        self, env_id: EnvId, affected: Collection[str], base: Pipelines, head: Pipelines, contracts: Contracts
+        self,
+        env_id: EnvId,
+        affected: Collection[str],
+        base: Pipelines,
+        head: Pipelines,
+        contracts: Contracts,
+        by_data: Collection[str] = (),
     ) -> Plan:
         """The trial of the affected pipelines, for logical dates for which the environment has data.
 
-        `base` and `head` are whole catalogues. Raises `InvalidCatalog` where pipelines read from each other.
+        `base` and `head` are whole catalogues; `by_data` are those affected that run as they did, on other data. Raises
+        `InvalidCatalog` where pipelines read from each other.
         """
         spec = self.engine.ledger.environment(env_id).spec
         dataset = self.engine.datasets.get(spec.dataset, spec.tapes)
         login = self.engine.access.connections(self.engine.site(spec))["postgres"]
         with changes(login) as changed:
-            dates = intervals(affected, {**base, **head}, dataset, changed)
+            dates = intervals(affected, {**base, **head}, dataset, changed, by_data)
             before = feeders(affected, base, contracts, dataset, changed)
         return make_plan(
             str(env_id),

@@ -53,7 +53,13 @@ class Trials(Protocol):
     """Running what a verdict is about, in its environment: `testenv.trials`."""
 
     def plan(
-        self, env_id: EnvId, affected: Collection[str], base: Pipelines, head: Pipelines, contracts: Contracts
+        self,
+        env_id: EnvId,
+        affected: Collection[str],
+        base: Pipelines,
+        head: Pipelines,
+        contracts: Contracts,
+        by_data: Collection[str] = (),
     ) -> Any:
         """What to do, of both sides' whole catalogues; a pydantic model with `seconds`, its limit."""
 
@@ -139,7 +145,8 @@ class Validator:
         kept = self.kept(env_id)
         plan, base, head = kept.plan(), kept.pipelines("base"), kept.pipelines("head")
         kept.put_outside(self.outside(plan.dataset))
-        steps = self.trials.plan(env_id, plan.choice.names, base, head, kept.contracts("head"))
+        choice, contracts = plan.choice, kept.contracts("head")
+        steps = self.trials.plan(env_id, choice.names, base, head, contracts, by_data=choice.by_data)
         return self.trials.start(env_id, steps.model_copy(update={"seconds": seconds}), plan.base.commit)
 
     def end_trial(self, env_id: EnvId) -> str:

@@ -64,7 +64,13 @@ class ToldTrials:
     asked: list[Any] = field(default_factory=list)
 
     def plan(
-        self, env_id: EnvId, affected: Collection[str], base: Pipelines, head: Pipelines, contracts: Contracts
+        self,
+        env_id: EnvId,
+        affected: Collection[str],
+        base: Pipelines,
+        head: Pipelines,
+        contracts: Contracts,
+        by_data: Collection[str] = (),
     ) -> Any:
         self.asked = [sorted(affected), sorted(base), sorted(head), sorted(contracts)]
         return Plan.model_construct(seconds=1)

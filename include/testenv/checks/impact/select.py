@@ -14,13 +14,20 @@ from testenv.checks.impact.python import Module
 from testenv.checks.impact.trees import Tree, changed
 from testenv.core.errors import NotFound
 
+_WRITTEN = ("data", "unlisted")
+"""Kinds of nodes that lead to whoever writes what is read."""
+
 
 @dataclass(frozen=True)
 class Selected:
-    """A pipeline or dbt node that is affected. `chain` leads from a changed file to it."""
+    """A pipeline or dbt node that is affected. `chain` leads from a changed file to it.
+
+    `by_data`: it runs as it did, on what others write otherwise.
+    """
 
     name: str
     chain: tuple[str, ...]
+    by_data: bool = False
 
     def __str__(self) -> str:
         return " → ".join(self.chain)
@@ -108,13 +115,17 @@ def compare(before: Graph, after: Graph) -> Selection:
         edges[Node("pipeline", id_)].add(EVERYTHING)
     sources, label = changes.sources, _Labels(after, before)
     way = _ways(edges, sources)
+    without_data = _ways({node: below for node, below in edges.items() if node.kind not in _WRITTEN}, sources)
     here = sorted(after.pipelines)
     selected = {id_: found for id_ in here if (found := label.chain(way, sources, Node("pipeline", id_)))}
     models, deferred = _models(edges, {n: f for n, f in sources.items() if n.kind == "dbt"}, after, label)
     return Selection(
         changes=tuple(paths),
         harmless=tuple(sorted(changes.harmless.items())),
-        selected=tuple(Selected(id_, chain) for id_, chain in selected.items()),
+        selected=tuple(
+            Selected(id_, chain, by_data=(node := Node("pipeline", id_)) not in without_data and node not in sources)
+            for id_, chain in selected.items()
+        ),
         excluded=tuple(Excluded(id_, tuple(_depends_on(after, id_))) for id_ in here if id_ not in selected),
         removed=tuple(sorted(before.pipelines.keys() - after.pipelines.keys())),
         models=models,

@@ -47,10 +47,14 @@ class Side(_Frozen):
 
 
 class Affected(_Frozen):
-    """A pipeline or dbt node that the change affects; `chain` leads from a changed file to it."""
+    """A pipeline or dbt node that the change affects; `chain` leads from a changed file to it.
+
+    `by_data`: it runs as it did, on what others write otherwise.
+    """
 
     name: str
     chain: tuple[str, ...]
+    by_data: bool = False
 
 
 class Choice(_Frozen):
@@ -69,7 +73,9 @@ class Choice(_Frozen):
         return cls(
             changes=selection.changes,
             harmless=selection.harmless,
-            selected=tuple(Affected(name=each.name, chain=each.chain) for each in selection.selected),
+            selected=tuple(
+                Affected(name=each.name, chain=each.chain, by_data=each.by_data) for each in selection.selected
+            ),
             excluded=tuple(each.name for each in selection.excluded),
             removed=selection.removed,
             models=tuple(Affected(name=each.name, chain=each.chain) for each in selection.models),
@@ -79,6 +85,11 @@ class Choice(_Frozen):
     def names(self) -> tuple[str, ...]:
         """The selected pipelines."""
         return tuple(each.name for each in self.selected)
+
+    @property
+    def by_data(self) -> frozenset[str]:
+        """Those that run as they did, on other data."""
+        return frozenset(each.name for each in self.selected if each.by_data)
 
 
 class Stage(_Frozen):

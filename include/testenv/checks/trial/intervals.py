@@ -52,9 +52,15 @@ def window_of(dataset: Dataset) -> Window:
 
 
 def intervals(
-    affected: Collection[str], pipelines: Pipelines, dataset: Dataset, changes: Changes
+    affected: Collection[str],
+    pipelines: Pipelines,
+    dataset: Dataset,
+    changes: Changes,
+    by_data: Collection[str] = (),
 ) -> dict[str, tuple[str, ...]]:
-    """Pipeline → logical dates, oldest first. What is in no catalogue runs for the days.
+    """Pipeline → logical dates, oldest first. What is in no catalogue (dbt) runs for the days.
+
+    Of that, what is affected `by_data` alone runs for the last: it then finds all that was written for the others.
 
     The days are the last before the snapshot on which a source of the affected pipelines changed, so that they have
     something to do; a pipeline whose own sources changed before those alone runs for its own last days.
@@ -68,6 +74,8 @@ def intervals(
     for id_ in sorted(affected):
         own = id_ in last and last[id_] < window.start
         found[id_] = _dates(pipelines.get(id_), dataset, _ending_with(last[id_]) if own else window, changes)
+        if id_ in by_data and id_ not in pipelines:
+            found[id_] = found[id_][-1:]
     return found
 
 

@@ -112,6 +112,24 @@ def test_models_are_modified_with_all_that_follow_and_the_rest_is_deferred(
                         if path.endswith(".sql") or "/snapshots/" in path)  # fmt: skip
 
 
+PAYMENTS = edited(
+    f"{ESTATE}/dags/payments_to_snowflake.py", "copy_tables(CORE_TABLES)", "copy_tables(CORE_TABLES[:-1])"
+)
+MODEL = edited(f"{DBT}/models/staging/stg_cards.sql", "4)", "2)")
+CONTRACT = edited(f"{CONTRACTS}/snowflake.RAW.CARDS.yaml", "mastercard", "maestro")
+
+
+@pytest.mark.parametrize(
+    ("changes", "by_data"),
+    [(PAYMENTS, {"finsight_dbt"}), (MODEL, set()), (PAYMENTS | MODEL, set()), (CONTRACT, set())],
+    ids=["what it reads", "itself", "both", "what is promised of it"],
+)
+def test_what_runs_as_it_did_on_other_data_is_told_apart(changes: dict[str, str | None], by_data: set[str]) -> None:
+    selected = affected(changes).selected
+    assert "finsight_dbt" in {each.name for each in selected}
+    assert {each.name for each in selected if each.by_data} == by_data
+
+
 @pytest.mark.parametrize("macro", ["latest", "generate_schema_name"])
 def test_a_macro_reaches_the_models_that_use_it_and_one_of_dbts_own_reaches_all(macro: str) -> None:
     selection = affected({f"{DBT}/macros/{macro}.sql": text(f"{DBT}/macros/{macro}.sql").replace("-%}", "-%} 1 ")})

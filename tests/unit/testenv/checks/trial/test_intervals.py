@@ -124,3 +124,9 @@ def test_all_pipelines_run_for_the_same_days_where_they_can() -> None:
     assert found["stream"] == ("2026-04-02T00:00:00Z", "2026-04-03T00:00:00Z")
     assert found["rarely"] == ("2025-01-01T00:00:00Z",)
     assert found["feed"] == DAYS[:2]
+
+
+def test_what_no_catalogue_has_runs_once_where_only_its_data_differ() -> None:
+    known = {"it": pipeline("it")}
+    found = intervals(["it", "dbt"], known, SEED, Changed(**{"*": ["2026-01-02T05:00"]}), by_data=["it", "dbt"])
+    assert found == {"it": (DAYS[1],), "dbt": (DAYS[2],)}
