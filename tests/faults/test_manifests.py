@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.faults.corpus import REPO, Case, cases
 from tests.unit.faults.estate import made
 from tests.unit.faults.test_static import PROJECT, judged_rightly, release
@@ -38,7 +37,6 @@ for number, texts in enumerate(json.load(sys.stdin)):
 """
 
 
-@pytest.mark.skipif(not DBT.exists(), reason="dbt is not installed: make install")
 def test_what_dbts_manifest_declares(tmp_path: Path) -> None:
     concerned = [case for case in cases() if any(edit.file in PROPERTIES for edit in case.edits)]
     assert {case.verdict for case in concerned} == {"yes", "no"}

@@ -108,7 +108,7 @@ class Kafka(Part):
                 f'{PLAIN_MODULE} required username="{CONTROLLER}" password="{password("kafka_controller")}" '
                 f'user_{CONTROLLER}="{password("kafka_controller")}";'
             ),
-            "super.users": ";".join(f"User:{user}" for user in (PLACEHOLDER, ADMIN, CONTROLLER, CONTROL)),
+            "super.users": ";".join(f"User:{user}" for user in (ADMIN, CONTROLLER, CONTROL)),
             "log.dirs": str(self._data),
         }
 

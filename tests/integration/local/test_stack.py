@@ -28,6 +28,7 @@ from tests.conftest import REPO, RunningStack, local, new_home, read_env
 from local import envfile, ports
 from local.home import Home
 from local.launch import MARK
+from local.parts.kafka import PLACEHOLDER
 from local.secret_store import SecretStore
 from local.settings import Settings
 
@@ -127,6 +128,8 @@ class TestUpAndDown:
     def test_kafka_knows_its_users_after_many_others_came_and_went(self, own_home: Path) -> None:
         """Of the names, one comes first among them all as Kafka orders them."""
         assert local("up", own_home, "--free-ports", "--only", "kafka").returncode == 0
+        settings = (own_home / "conf/kafka.properties").read_text()
+        assert PLACEHOLDER not in settings, "it may do nothing"
         names = [f"te-ci-b40-{number}" for number in range(100)]
         secret = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
         admin = kafka_admin(own_home)

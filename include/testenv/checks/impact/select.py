@@ -115,7 +115,9 @@ def compare(before: Graph, after: Graph) -> Selection:
         edges[Node("pipeline", id_)].add(EVERYTHING)
     sources, label = changes.sources, _Labels(after, before)
     way = _ways(edges, sources)
-    without_data = _ways({node: below for node, below in edges.items() if node.kind not in _WRITTEN}, sources)
+    otherwise = (
+        sources.keys() | _ways({n: below for n, below in edges.items() if n.kind not in _WRITTEN}, sources).keys()
+    )
     here = sorted(after.pipelines)
     selected = {id_: found for id_ in here if (found := label.chain(way, sources, Node("pipeline", id_)))}
     models, deferred = _models(edges, {n: f for n, f in sources.items() if n.kind == "dbt"}, after, label)
@@ -123,8 +125,7 @@ def compare(before: Graph, after: Graph) -> Selection:
         changes=tuple(paths),
         harmless=tuple(sorted(changes.harmless.items())),
         selected=tuple(
-            Selected(id_, chain, by_data=(node := Node("pipeline", id_)) not in without_data and node not in sources)
-            for id_, chain in selected.items()
+            Selected(id_, chain, by_data=Node("pipeline", id_) not in otherwise) for id_, chain in selected.items()
         ),
         excluded=tuple(Excluded(id_, tuple(_depends_on(after, id_))) for id_ in here if id_ not in selected),
         removed=tuple(sorted(before.pipelines.keys() - after.pipelines.keys())),

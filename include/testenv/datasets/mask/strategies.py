@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +49,9 @@ class Keep(Strategy):
 
 class _Template(TextStrategy):
     @property
+    @abstractmethod
     def template(self) -> str:
-        raise NotImplementedError
+        """What a token looks like: `output.filled` says what stands for a digit of it."""
 
     def texts(self, texts: pa.Array, column: Column) -> pa.Array:
         return filled(self.template, column.domain.digests(texts), texts)
@@ -126,8 +128,9 @@ class _Pick(TextStrategy):
     guarantees = Guarantees("no", "yes", "no", "certain beyond the list's length")
 
     @property
+    @abstractmethod
     def choices(self) -> pa.Array:
-        raise NotImplementedError
+        """The values to pick from."""
 
     @property
     def space(self) -> float:

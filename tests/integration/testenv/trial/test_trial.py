@@ -54,6 +54,23 @@ def test_a_load_that_appends_is_not_idempotent_and_the_rows_are_named(try_releas
     assert finding.witness and finding.witness.proved
 
 
+def test_what_its_rows_refer_to_is_loaded_before_the_start_and_is_not_its_work(try_release: Try) -> None:
+    trial = try_release({}, "accounts_hourly").trial
+    assert trial and not trial.record.error
+    before = [run for run in trial.record.runs if run.moment == "start"]
+    assert [(run.side, run.state, run.pipeline.partition("_")[0]) for run in before] == [
+        ("base", "success", "customers")
+    ]
+    assert set(trial.record.intervals) == {"accounts_hourly"}
+    head = trial.record.state("head")
+    assert head
+    writers = {output.id: output.writers for output in head.outputs if output.writers}
+    assert writers["snowflake:RAW.ACCOUNTS"] == ("accounts_hourly",)
+    assert "snowflake:RAW.CUSTOMERS" not in writers
+    start, seeded = (trial.table(moment, Store.SNOWFLAKE, "RAW.CUSTOMERS") for moment in ("start", "head"))
+    assert start.sums([], []) == seeded.sums([], [])
+
+
 @pytest.mark.long
 def test_a_load_of_what_is_newer_than_the_latest_row_fails_the_backfill_alone(try_release: Try) -> None:
     release = try_release(NEWER_ALONE, "customers_hourly")
