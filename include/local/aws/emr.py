@@ -27,6 +27,7 @@ from local.aws.kept import register
 from local.aws.processes import end_left_over
 from local.aws.sessions import Keep
 from local.aws.settings import Settings
+from local.aws.spark_jvm import Jvms
 from local.aws.stable_ids import application_id
 
 _SERVICE = "emr-serverless.amazonaws.com"
@@ -49,6 +50,7 @@ class RunningBackend(EMRServerlessBackend):
     settings: Settings  # set by install()
     endpoint: str
     keep: Keep
+    jvms: Jvms
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
@@ -93,7 +95,8 @@ class RunningBackend(EMRServerlessBackend):
             run.created_at = run.updated_at = utcnow()
             folder = self._folder(run)
             folder.mkdir(parents=True)
-            process = self._processes[run.id] = JobProcess(job, folder, self.settings)
+            process = JobProcess(job, run.execution_role_arn, folder, self.settings, self.jvms)
+            self._processes[run.id] = process
             self._note(run, "SCHEDULED", "")
             self._enqueue(run, partial(self._run, run, process))
         return run
@@ -134,6 +137,7 @@ class RunningBackend(EMRServerlessBackend):
             processes = list(self._processes.values())
         for process in processes:
             process.cancel()
+        self.jvms.close()
 
     def _by_token(self, application: str, token: str | None) -> JobRun | None:
         return next((run for run in self.job_runs.get(application, []) if token and run.client_token == token), None)
@@ -216,7 +220,7 @@ def _log_url(run: JobRun) -> str | None:
 def install(settings: Settings, endpoint: str, keep: Keep) -> None:
     """Make moto use this backend; `endpoint` is where the jobs reach the APIs."""
     RunningBackend.settings, RunningBackend.endpoint = settings, endpoint
-    RunningBackend.keep = staticmethod(keep)
+    RunningBackend.keep, RunningBackend.jvms = staticmethod(keep), Jvms(settings)
     emrserverless_backends.backend = RunningBackend
     register(RunningBackend, "emr-serverless")
 

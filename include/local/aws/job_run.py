@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlparse
@@ -15,12 +17,13 @@ from urllib.parse import urlparse
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.aws import class_archive, spark_submit
-from local.aws.processes import end_group, forget, remember
+from local.aws.processes import end_group, first_ended, forget, remember
 from local.aws.roles import RoleRefusedError, Session
 from local.aws.settings import Settings
-from local.launch import MARK
+from local.aws.spark_jvm import Jvm, JvmError, Jvms, surroundings
 
 KILL_GRACE = 5.0
+DRIVER = Path(__file__).with_name("spark_driver.py")
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class Plan:
 class JobProcess:
     """The execution of one job. `run` blocks; `cancel` may be called from another thread at any time."""
 
-    def __init__(self, job: spark_submit.SparkJob, folder: Path, settings: Settings) -> None:
+    def __init__(self, job: spark_submit.SparkJob, role: str, folder: Path, settings: Settings, jvms: Jvms) -> None:
         self.job, self.folder = job, folder
-        self._settings = settings
+        self._role, self._settings, self._jvms = role, settings, jvms
         self._cancelled = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -79,53 +82,94 @@ class JobProcess:
         return outcome
 
     def _drive(self, job: spark_submit.SparkJob, session: Session, plan: Plan) -> Outcome:
-        submit, jars = self._settings.spark_submit, self._settings.spark_jars
-        java = class_archive.options(submit, jars)
-        place = spark_submit.Place(submit, jars, self.folder, session.endpoint, session.region, java)
-        words = spark_submit.command(job, place)
+        """In a JVM that stays, if the job asks nothing of it; in one of its own otherwise."""
+        if not job.is_plain:
+            return self._attend(self._submit(job, session), None, plan)
+        try:
+            jvm = self._jvms.take(self._role)
+        except JvmError as error:
+            return Outcome("FAILED", f"Job failed before its driver started: {error}")
+        clean = self.folder / "clean"
+        try:
+            return self._attend(self._start(job, session, jvm, clean), jvm, plan)
+        finally:
+            self._jvms.give_back(jvm, clean.exists())
+
+    def _submit(self, job: spark_submit.SparkJob, session: Session) -> subprocess.Popen[bytes] | None:
         spark_submit.log_configuration(self.folder).write_text(spark_submit.LOG_PROPERTIES)
+        java = class_archive.options(self._settings.spark_submit, self._settings.spark_jars)
+        return self._open(spark_submit.command(job, self._place(session, java)), self._environment(session))
+
+    def _start(
+        self, job: spark_submit.SparkJob, session: Session, jvm: Jvm, clean: Path
+    ) -> subprocess.Popen[bytes] | None:
+        environment = self._environment(session)
+        conf = spark_submit.settings_in_jvm(
+            job, self._place(session), self.job.driver_environment | session.environment()
+        )
+        environment |= {**jvm.environment(), "PYTHONPATH": os.pathsep.join(job.py_files)}
+        words = [str(self._settings.spark_python), str(DRIVER), job.entry_point, *job.arguments]
+        return self._open(words, environment, json.dumps({"conf": conf, "clean": str(clean)}).encode())
+
+    def _open(
+        self, words: list[str], environment: dict[str, str], order: bytes = b""
+    ) -> subprocess.Popen[bytes] | None:
+        """Start the driver, with `order` to read; None if the job was cancelled."""
         with self._log("stdout").open("wb") as out, self._log("stderr").open("wb") as error, self._lock:
             if self._cancelled.is_set():
-                return Outcome("CANCELLED", "Job was cancelled before its driver started.")
-            self._process = subprocess.Popen(
-                words, env=self._environment(session), cwd=self.folder, stdout=out, stderr=error, start_new_session=True
+                return None
+            self._process = process = subprocess.Popen(
+                words,
+                env=environment,
+                cwd=self.folder,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=error,
+                start_new_session=True,
             )
-            remember(self._process.pid, self.folder)
+            remember(process.pid, self.folder)
+        assert process.stdin
+        with suppress(BrokenPipeError), process.stdin:  # one that has ended already is told by its exit code
+            process.stdin.write(order)
+        return process
+
+    def _attend(self, process: subprocess.Popen[bytes] | None, jvm: Jvm | None, plan: Plan) -> Outcome:
+        """Wait for the driver, and say how it ended."""
+        if process is None:
+            return Outcome("CANCELLED", "Job was cancelled before its driver started.")
         plan.started()
-        try:
-            code = self._process.wait(plan.timeout)
-        except subprocess.TimeoutExpired:
-            end_group(self._process, KILL_GRACE)
+        ended = first_ended([process, *([jvm.process] if jvm else [])], plan.timeout)
+        if ended is not process:  # it cannot go on without its JVM, nor after its time
+            end_group(process, KILL_GRACE)
+        if jvm:
+            with self._log("stderr").open("ab") as log:
+                log.write(jvm.said())
+        if self._cancelled.is_set():
+            return Outcome("CANCELLED", "Job was cancelled.")
+        if ended is None:
             return Outcome(
                 "CANCELLED", f"Job was cancelled: it ran longer than its timeout of {plan.timeout / 60:g} minutes."
             )
-        if self._cancelled.is_set():
-            return Outcome("CANCELLED", "Job was cancelled.")
-        if code == 0:
+        code = ended.wait()
+        if code == 0 and ended is process:
             return Outcome("SUCCESS", "")
-        end_group(self._process, KILL_GRACE)  # a JVM that is killed leaves its Python behind
+        end_group(process, KILL_GRACE)  # a JVM that is killed leaves its Python behind
+        if jvm and jvm.process.poll() is not None:
+            code = jvm.process.returncode
         said = spark_submit.last_error(
             *(self._log(stream).read_text(errors="replace") for stream in ("stdout", "stderr"))
         )
         return Outcome("FAILED", f"Job failed (exit code {code}): {said}")
 
+    def _place(self, session: Session, java: tuple[str, ...] = ()) -> spark_submit.Place:
+        found = self._settings
+        return spark_submit.Place(
+            found.spark_submit, found.spark_jars, self.folder, session.endpoint, session.region, java
+        )
+
     def _environment(self, session: Session) -> dict[str, str]:
-        """All that the driver sees: nothing of this server's own environment but where programs are."""
-        python = str(self._settings.spark_python)
         return {
-            "PATH": os.environ.get("PATH", os.defpath),
-            # The mark tells `down` that the process is of this stack, should its parent have been killed.
-            **{name: os.environ[name] for name in ("JAVA_HOME", MARK) if name in os.environ},
-            "HOME": str(self.folder),
-            "TMPDIR": str(self.folder),
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "PYSPARK_PYTHON": python,
-            "PYSPARK_DRIVER_PYTHON": python,
-            "SPARK_LAUNCHER_OPTS": " ".join(class_archive.QUICK_START),
-            "SPARK_LOCAL_DIRS": str(self.folder / "local"),
-            "SPARK_LOCAL_IP": "127.0.0.1",
-            "PYTHONUNBUFFERED": "1",
+            **surroundings(self.folder, self._settings),
             **self.job.driver_environment,
             **session.environment(),
         }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 _NOTE = "process"
@@ -19,6 +22,31 @@ def end_group(process: subprocess.Popen[bytes], grace: float) -> None:
         _signal_group(process.pid, signal.SIGKILL)
         process.wait()
     _signal_group(process.pid, signal.SIGKILL)
+
+
+def first_ended(processes: Sequence[subprocess.Popen[bytes]], seconds: float) -> subprocess.Popen[bytes] | None:
+    """Which of them has ended first, waiting at most so long; None if none has. Of several, the foremost."""
+    with ExitStack() as stack:
+        waiting = []
+        for process in processes:
+            if process.poll() is not None:
+                return process
+            try:
+                waiting.append(stack.enter_context(_descriptor(process.pid)))
+            except ProcessLookupError:  # whoever cancels it has just reaped it
+                return process
+        ended, _, _ = select.select(waiting, [], [], seconds)
+    return next((process for process, each in zip(processes, waiting, strict=True) if each in ended), None)
+
+
+@contextmanager
+def _descriptor(pid: int) -> Iterator[int]:
+    """Readable once the process has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 _LISTS = {"--py-files": "py_files", "--jars": "jars", "--files": "files"}
+_OF_THE_JVM = ("spark.driver.extra", "spark.pyspark.", "spark.files", "spark.archives")
 
 # Sizes of EMR's machines mean nothing here, and where Spark runs is this machine's business.
 _IGNORED = (
@@ -64,6 +65,12 @@ class SparkJob:
             for key, value in self.conf.items()
             if key.startswith(_DRIVER_ENVIRONMENT)
         }
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it asks nothing of its JVM, so that it can run in one that is there already."""
+        special = self.main_class or self.jars or self.files or not self.entry_point.endswith(".py")
+        return not special and not any(key.startswith(_OF_THE_JVM) for key in self.conf)
 
 
 def parse(job_driver: Mapping[str, Any] | None, overrides: Mapping[str, Any] | None) -> SparkJob:
@@ -130,11 +137,11 @@ class Place:
     java_options: tuple[str, ...] = ()
 
 
-def command(job: SparkJob, place: Place) -> list[str]:
-    """The command line for `job`, whose files have been made local."""
+def settings(job: SparkJob, place: Place) -> dict[str, str]:
+    """Spark's settings for `job`: its own, as far as they are its business."""
     folder = place.folder
     asked = {key: value for key, value in job.conf.items() if not key.startswith(_IGNORED)}
-    conf = {
+    return {
         **_DEFAULTS,
         **asked,
         **_FORCED,
@@ -153,8 +160,29 @@ def command(job: SparkJob, place: Place) -> list[str]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.hadoop.hadoop.tmp.dir": str(folder / "hadoop"),
     }
+
+
+def settings_in_jvm(job: SparkJob, place: Place, environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings for a `job` that is plain, in a JVM that is there: its environment, with the credentials, is not the
+    job's, so that what would stand in `environment` has to be told.
+    """
+    files = ",".join(job.py_files)
+    return {
+        "spark.app.name": Path(job.entry_point).name,  # as spark-submit has it
+        **settings(job, place),
+        "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider",
+        "spark.hadoop.fs.s3a.access.key": environment["AWS_ACCESS_KEY_ID"],
+        "spark.hadoop.fs.s3a.secret.key": environment["AWS_SECRET_ACCESS_KEY"],
+        "spark.hadoop.fs.s3a.session.token": environment["AWS_SESSION_TOKEN"],
+        **{f"spark.executorEnv.{name}": value for name, value in environment.items()},  # Python's workers have it
+        **({"spark.submit.pyFiles": files, "spark.files": files} if files else {}),
+    }
+
+
+def command(job: SparkJob, place: Place) -> list[str]:
+    """The command line for `job`, whose files have been made local."""
     words = [str(place.spark_submit)]
-    for key, value in conf.items():
+    for key, value in settings(job, place).items():
         words += ["--conf", f"{key}={value}"]
     for option, name in _LISTS.items():
         values: Sequence[str] = getattr(job, name)

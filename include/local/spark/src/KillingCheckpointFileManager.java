@@ -10,6 +10,7 @@ import java.util.List;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
+import org.apache.spark.SparkEnv;
 import org.apache.spark.sql.execution.streaming.CheckpointFileManager.CancellableFSDataOutputStream;
 import org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager;
 
@@ -18,7 +19,7 @@ import org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileMan
  * environment's checkpoints have an order to do so.
  *
  * <p>The order is the object {@code checkpoints/_testenv/kill.json} beside the checkpoints:
- * {@code {"point": "before-offsets|after-offsets|before-commit|after-commit", "batch": 0}}. It is read once, when a JVM
+ * {@code {"point": "before-offsets|after-offsets|before-commit|after-commit", "batch": 0}}. It is read once, when a job
  * first writes a batch's offsets, and deleted before the JVM ends, so that it is carried out once. Ending is
  * {@code Runtime.halt}: no hook runs, no file is closed, as when a machine is lost. testenv.checks.trial.kills writes it.
  */
@@ -32,6 +33,7 @@ public class KillingCheckpointFileManager extends FileSystemBasedCheckpointFileM
             Arrays.asList("before-offsets", "after-offsets", "before-commit", "after-commit");
 
     private static Order order;
+    private static SparkEnv of;
 
     private final Configuration configuration;
 
@@ -58,8 +60,9 @@ public class KillingCheckpointFileManager extends FileSystemBasedCheckpointFileM
 
     private Order given(Path path) {
         synchronized (KillingCheckpointFileManager.class) {
-            if (order == null) {
+            if (order == null || of != SparkEnv.get()) {
                 order = Order.read(path, configuration);
+                of = SparkEnv.get();
             }
             return order;
         }

@@ -121,7 +121,7 @@ class Stream:
 
 
 @pytest.fixture(scope="module")
-def stream(stack: RunningStack) -> Iterator[Stream]:
+def stream(stack: RunningStack, unreaped: None) -> Iterator[Stream]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ENDPOINT_URL", stack.env["AWS_ENDPOINT_URL"])  # Arrow and Polars read it there
         yield from _stream(stack)
