@@ -10,7 +10,7 @@ from airflow.utils.trigger_rule import TriggerRule
 
 from testenv.checks.plan import Asked
 from testenv.checks.registry import BUILT_IN
-from testenv_airflow.defaults import CHECKS, INVENTORY, TASKS
+from testenv_airflow.defaults import CHECKS, INVENTORY, TASKS, TRIALS
 from testenv_airflow.operators.validate import (
     CheckOperator,
     DiscardOperator,
@@ -119,6 +119,7 @@ with DAG(
         task_id="trial",
         task_display_name="trial: run base's code and head's",
         execution_timeout=timedelta(hours=2),  # the conf has the limit
+        pool=TRIALS,
         retries=0,  # what a pipeline does when it is run once more is a check's to say
     )
     check = CheckOperator.partial(

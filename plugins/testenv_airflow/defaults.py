@@ -51,6 +51,9 @@ INVENTORY = "inventory"
 CHECKS = "checks"
 """Pool of tasks that judge releases."""
 
+TRIALS = "trials"
+"""Pool of trials, which count in it while they are waited for: more at once would each take longer than it may."""
+
 
 ENVIRONMENT_RULE = "The id of an environment, such as sbx-payments-fix; Test environments in the menu lists them"
 

@@ -26,21 +26,7 @@ from local.home import cache_folder, venv_bin
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _QUIET = ("-Xlog:disable", "-Xlog:all=error:stderr")  # what cannot be archived is a warning on stdout
 
-# Loads the classes of a job of the usual kind: file formats, S3A (which opens no connection yet), the Kafka source.
-_TRAINING = """
-import sys
-from pyspark.sql import SparkSession, functions as F
-folder = sys.argv[1]
-spark = SparkSession.builder.getOrCreate()
-jvm = spark._jvm
-jvm.java.lang.Class.forName("org.apache.spark.sql.kafka010.KafkaSourceProvider")
-jvm.org.apache.hadoop.fs.Path("s3a://bucket/").getFileSystem(spark._jsc.hadoopConfiguration())
-rows = spark.range(10).withColumn("text", F.concat(F.lit("a"), "id")).withColumn("at", F.current_timestamp())
-for kind in ("json", "csv", "parquet"):
-    rows.write.mode("overwrite").format(kind).save(f"{folder}/{kind}")
-    found = spark.read.format(kind).load(f"{folder}/{kind}")
-    found.join(found, found.columns[0]).groupBy(found.columns[0]).count().orderBy("count").collect()
-"""
+TRAINING = Path(__file__).with_name("spark_training.py")
 
 
 def options(submit: Path, jars: Path) -> tuple[str, ...]:
@@ -56,8 +42,6 @@ def make(submit: Path, python: Path, jars: Path) -> Path:
         return archive
     with tempfile.TemporaryDirectory(prefix="testenv-spark-") as name:
         folder, draft = Path(name), archive.with_suffix(f".{os.getpid()}")
-        script = folder / "training.py"
-        script.write_text(_TRAINING)
         spark_submit.log_configuration(folder).write_text(spark_submit.LOG_PROPERTIES)
         java = (*QUICK_START, *_QUIET, f"-XX:ArchiveClassesAtExit={draft}")
         place = spark_submit.Place(submit, jars, folder, "http://127.0.0.1:9", "eu-central-1", java)
@@ -67,7 +51,7 @@ def make(submit: Path, python: Path, jars: Path) -> Path:
             "PYSPARK_PYTHON": str(python),
             "SPARK_LOCAL_IP": "127.0.0.1",
         }
-        words = spark_submit.command(spark_submit.SparkJob(str(script), (str(folder),)), place)
+        words = spark_submit.command(spark_submit.SparkJob(str(TRAINING), (str(folder),)), place)
         answer = subprocess.run(words, env=environment, cwd=folder, capture_output=True, text=True, check=False)
         if answer.returncode or not draft.exists():
             draft.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
 import subprocess
@@ -20,10 +19,9 @@ from local.aws import class_archive, spark_submit
 from local.aws.processes import end_group, first_ended, forget, remember
 from local.aws.roles import RoleRefusedError, Session
 from local.aws.settings import Settings
-from local.aws.spark_jvm import Jvm, JvmError, Jvms, surroundings
+from local.aws.spark_jvm import DRIVER, Jvm, JvmError, Jvms, order, surroundings
 
 KILL_GRACE = 5.0
-DRIVER = Path(__file__).with_name("spark_driver.py")
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,10 @@ class JobProcess:
         self, job: spark_submit.SparkJob, session: Session, jvm: Jvm, clean: Path
     ) -> subprocess.Popen[bytes] | None:
         environment = self._environment(session)
-        conf = spark_submit.settings_in_jvm(
-            job, self._place(session), self.job.driver_environment | session.environment()
-        )
         environment |= {**jvm.environment(), "PYTHONPATH": os.pathsep.join(job.py_files)}
         words = [str(self._settings.spark_python), str(DRIVER), job.entry_point, *job.arguments]
-        return self._open(words, environment, json.dumps({"conf": conf, "clean": str(clean)}).encode())
+        told = self.job.driver_environment | session.environment()
+        return self._open(words, environment, order(job, self._place(session), told, clean))
 
     def _open(
         self, words: list[str], environment: dict[str, str], order: bytes = b""

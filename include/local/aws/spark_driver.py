@@ -4,8 +4,8 @@
 
 It is started by Spark's Python, in the environment of a driver with `PYSPARK_GATEWAY_PORT` and `_SECRET`; the order is
 `{"conf": {…}, "clean": FILE}`. To the job all is as `spark-submit` would have it: `__main__`, its arguments and folder,
-and settings that a new SparkContext takes up. FILE is made when nothing of the job is left in the JVM: only then may
-another job have it. The job's exit code is this program's.
+and settings that a new SparkContext takes up. FILE is made when the job has succeeded and nothing of it is left in the
+JVM: only then may another job have it. The job's exit code is this program's.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def main() -> None:
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")
     except SystemExit as done:
-        _clean(jvm, Path(order["clean"]))
-        raise done from None
+        if done.code:
+            raise
     _clean(jvm, Path(order["clean"]))
 
 

@@ -2,19 +2,21 @@
 
 What EMR Serverless calls pre-initialized capacity, for a machine where most of a job would be its JVM's start: measured
 on 2 shared cores, a job of the estate takes 13 CPU seconds in a JVM of its own, and 3 in one that has run such a job
-before. A JVM is the one that pyspark starts for itself, Spark's gateway for Python; it ends when its standard input
-does, and so with this server.
+before. It is the one that pyspark starts for itself, Spark's gateway for Python; it ends when its standard input does,
+and so with this server.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import struct
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,11 +25,13 @@ from local.aws.processes import end_group
 from local.aws.settings import Settings
 from local.launch import MARK
 
-IDLE, IDLE_SECONDS = 4, 90.0
+IDLE, IDLE_SECONDS = 6, 120.0
 """How many JVMs wait for a job at most, of all roles, and for how long. Each has some 500 MB."""
 
 JOBS = 30
 """A JVM's last job: what a job's Python leaves in it is not all given back."""
+
+DRIVER = Path(__file__).with_name("spark_driver.py")
 
 START_SECONDS, GRACE = 120.0, 5.0
 
@@ -114,18 +118,15 @@ class Jvms:
         self._closed = False
 
     def take(self, role: str) -> Jvm:
-        """One that waits for a job of the role, or a new one. Raises JvmError."""
+        """The one of the role that has waited least, or a new one. Raises JvmError."""
         with self._lock:
-            found = next((jvm for jvm in reversed(self._idle) if jvm.role == role), None)
-            if found:
-                self._idle.remove(found)
-        if found is None or found.process.poll() is not None:
-            if found:
-                found.end()
-            found = Jvm.start(role, self._folder / str(next(self._numbers)), self._settings)
-        found.said()
-        found.jobs += 1
-        return found
+            alive = [jvm for jvm in self._idle if jvm.role == role and jvm.process.poll() is None]
+            if alive:
+                self._idle.remove(alive[-1])
+        jvm = alive[-1] if alive else Jvm.start(role, self._folder / str(next(self._numbers)), self._settings)
+        jvm.said()
+        jvm.jobs += 1
+        return jvm
 
     def give_back(self, jvm: Jvm, clean: bool) -> None:
         """It has no job any more. Only one that is `clean` is kept."""
@@ -134,29 +135,34 @@ class Jvms:
             return
         jvm.since = time.monotonic()
         with self._lock:
-            if not self._closed:
-                self._idle.append(jvm)
-                jvm = self._idle.pop(0) if len(self._idle) > IDLE else None  # type: ignore[assignment]
-        if jvm:
-            jvm.end()
-        timer = threading.Timer(IDLE_SECONDS, self._end_idle)
+            self._idle.append(jvm)
+            longest = self._idle[0] if len(self._idle) > IDLE else None
+        self._end(lambda each: self._closed or each is longest)
+        timer = threading.Timer(IDLE_SECONDS + 1, self._end_old)
         timer.daemon = True
         timer.start()
 
     def close(self) -> None:
         """End those that wait; none will wait again."""
+        self._closed = True
+        self._end(lambda _: True)
+
+    def _end_old(self) -> None:
+        limit = time.monotonic() - IDLE_SECONDS
+        self._end(lambda jvm: jvm.since <= limit)
+
+    def _end(self, which: Callable[[Jvm], bool]) -> None:
         with self._lock:
-            self._closed, idle, self._idle = True, self._idle, []
-        for jvm in idle:
+            found = [jvm for jvm in self._idle if which(jvm)]
+            self._idle = [jvm for jvm in self._idle if jvm not in found]
+        for jvm in found:
             jvm.end()
 
-    def _end_idle(self) -> None:
-        limit = time.monotonic() - IDLE_SECONDS
-        with self._lock:
-            old = [jvm for jvm in self._idle if jvm.since <= limit]
-            self._idle = [jvm for jvm in self._idle if jvm.since > limit]
-        for jvm in old:
-            jvm.end()
+
+def order(job: spark_submit.SparkJob, place: spark_submit.Place, environment: Mapping[str, str], clean: Path) -> bytes:
+    """What `DRIVER` reads."""
+    conf = spark_submit.settings_in_jvm(job, place, environment)
+    return json.dumps({"conf": conf, "clean": str(clean)}).encode()
 
 
 def surroundings(folder: Path, settings: Settings) -> dict[str, str]:

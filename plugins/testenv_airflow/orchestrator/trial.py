@@ -11,6 +11,7 @@ import resource
 import signal
 import time
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -85,13 +86,15 @@ class _Trial:
             sides["base"] = self._head.other(BASE_ARCHIVE, {"spark_code_url": spark})
         kills = Kills(self._order_kill, self._withdraw_kill)
         self._step = RunStep(self._plan, sides, self._head, self._folder, self._deadline, self._store_log, kills)
-        for step in self._plan.steps:
+        self._go(self._plan.steps, self._plan.alone)
+
+    def _go(self, steps: Iterable[Step], alone: Iterable[Alone]) -> None:
+        for step in steps:
             self._take(step)
             if isinstance(step, Record):
-                for alone in self._plan.alone:
-                    if alone.moment == step.moment and self._differs(alone):
-                        for each in alone.steps:
-                            self._take(each)
+                for each in alone:
+                    if each.moment in (step.moment, step.also) and self._differs(each):
+                        self._go(each.steps, each.then)
 
     def close(self, error: str) -> None:
         """End what is left, and write the record."""
@@ -123,14 +126,17 @@ class _Trial:
         assert self._recorder and self._step
         match step:
             case Runs():
+                self._runs = [run for run in self._runs if run.moment not in step.moments]  # they are run anew
                 for run, report in self._step.take(step):
                     self._runs.append(run)
                     self._ran.add(run.pipeline)
                     self._tasks[run.pipeline] = report.tasks or self._tasks.get(run.pipeline, ())
                 if time.monotonic() > self._deadline:
                     raise OutOfTime(f"the trial took longer than its {self._plan.seconds} s")
-            case Record(moment=moment):
-                self._states[moment] = self._recorder.record(moment, self._ran, self._tasks)
+            case Record(moment=moment, also=also):
+                self._states[moment] = state = self._recorder.record(moment, self._ran, self._tasks)
+                if also:
+                    self._states[also] = state.model_copy(update={"moment": also})
                 if moment == Moment.START:
                     self._memory = Memory.of_now(self._head.home)
                     self._ran.clear()

@@ -1,4 +1,4 @@
-"""The runs of one step of a trial: each in a forked child, two at most at once, each with a limit."""
+"""The runs of one step of a trial: each in a forked child, a few at once, each with a limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from testenv.checks.trial.record import Moment, Run, Side
 from testenv_airflow.orchestrator.settings import Deployment
 from testenv_airflow.orchestrator.trial_run import Order, Report, fork_run, read_report
 
-PLACES = 2
+PLACES = 3
 """Runs at once."""
 
 
@@ -65,6 +65,8 @@ class RunStep:
 
     def take(self, step: Runs) -> Iterator[tuple[Run, Report]]:
         """Run all, and give each as it ends; what cannot run, as its turn comes."""
+        for moment in step.moments:
+            self._broken[step.side, moment].clear()
         waiting = dict(enumerate(step.runs))
         ended: set[int] = set()
         while waiting or self._working:
@@ -95,7 +97,7 @@ class RunStep:
     def _hindered(self, step: Runs, pipeline: str) -> str:
         """What failed before, so that the pipeline cannot run; empty if nothing did."""
         main = Moment.BASE if step.side == "base" else Moment.HEAD
-        broken = self._broken[step.side, main] | self._broken[step.side, step.moment]
+        broken = set().union(*(self._broken[step.side, moment] for moment in (main, *step.moments)))
         return next((each for each in (pipeline, *self.plan.upstream.get(pipeline, ())) if each in broken), "")
 
     def _has_room(self, planned: Planned) -> bool:
@@ -155,6 +157,7 @@ class RunStep:
         os.close(child.descriptor)
         child.cpu += usage.ru_utime + usage.ru_stime
         planned, report = child.planned, read_report(child.files, child.killed)
+        moment = planned.moment or step.moment
         log = self.store_log(f"{child.files.name}.log", child.files.with_suffix(".log"))
         self._at_once[planned.pipeline] = report.at_once
         killed = bool(planned.kill_at) and self.kills.withdraw() and report.state == "failed" and not child.killed
@@ -162,12 +165,12 @@ class RunStep:
             self._start(step, child.at, planned, child)
             return None
         if report.state == "failed" and not killed:
-            self._broken[step.side, step.moment].add(planned.pipeline)
+            self._broken[step.side, moment].add(planned.pipeline)
         run = Run(
             pipeline=planned.pipeline,
             logical_date=planned.logical_date,
             side=step.side,
-            moment=step.moment,
+            moment=moment,
             state="killed" if killed else "success" if report.state == "success" else "failed",
             killed_at=planned.kill_at if killed else "",
             error=report.error,
@@ -184,7 +187,7 @@ class RunStep:
             pipeline=planned.pipeline,
             logical_date=planned.logical_date,
             side=step.side,
-            moment=step.moment,
+            moment=planned.moment or step.moment,
             state="skipped",
             error=f"not run: {why} failed before",
         )

@@ -37,17 +37,20 @@ class Lineage:
         unknown = {one, other} <= self._unknown
         return one == other or read or unknown or bool(self._writes[one] & self._writes[other])
 
-    def in_turn(self, groups: Sequence[Sequence[Run]], *, one_kill: bool = False) -> tuple[Run, ...]:
+    def in_turn(self, groups: Sequence[Sequence[Run]], *, one_by_one: Collection[str] = ()) -> tuple[Run, ...]:
         """The runs of all groups, each after those of earlier groups to whose pipelines its own is related.
 
-        `one_kill`: what is killed is killed one at a time, as the point to kill at is the environment's.
+        `one_by_one`: pipelines of which one runs at a time, as streams are killed at a point that is the environment's.
         """
         runs: list[Run] = []
         for group in groups:
             before = list(runs)
             for run in group:
+                alone = run.pipeline in one_by_one
                 after = tuple(
-                    at for at, earlier in enumerate(before) if self.related(earlier.pipeline, run.pipeline) or one_kill
+                    at
+                    for at, earlier in enumerate(before)
+                    if self.related(earlier.pipeline, run.pipeline) or (alone and earlier.pipeline in one_by_one)
                 )
                 runs.append(run.model_copy(update={"after": after}))
         return tuple(runs)

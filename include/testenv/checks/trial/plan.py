@@ -58,30 +58,37 @@ class Run(_Frozen):
     """A run of a pipeline for a logical date, once the runs at the places `after` of the same step have ended.
 
     `interrupted`: it is ended after its first task, and resumed. `kill_at`: its streaming job is killed at that point
-    of its first micro-batch, so that it fails.
+    of its first micro-batch, so that it fails. `moment` is the one that it leads to; the step's if it is empty.
     """
 
     pipeline: str
     logical_date: str
+    moment: str = ""
     after: tuple[int, ...] = ()
     interrupted: bool = False
     kill_at: str = ""
 
 
 class Runs(_Frozen):
-    """Runs of one side's code, on the way to `moment`."""
+    """Runs of one side's code, on the way to `moment`, but for those that name another."""
 
     do: Literal["run"] = "run"
     side: Side
     moment: str
     runs: tuple[Run, ...]
 
+    @property
+    def moments(self) -> frozenset[str]:
+        """All moments that its runs lead to."""
+        return frozenset(run.moment or self.moment for run in self.runs)
+
 
 class Record(_Frozen):
-    """Record the state of every output as `moment`."""
+    """Record the state of every output as `moment`, and under the name `also`, if it has one."""
 
     do: Literal["record"] = "record"
     moment: str
+    also: str = ""
 
 
 class Reset(_Frozen):
@@ -94,12 +101,16 @@ Step = Annotated[Runs | Record | Reset, Field(discriminator="do")]
 
 
 class Alone(_Frozen):
-    """Steps to go on with where `moment` differs from `like` in what `pipelines` wrote."""
+    """Steps to go on with where `moment` differs from `like` in what `pipelines` wrote, and what to go on with then.
+
+    Steps that come to a moment once more take the place of those that did before.
+    """
 
     moment: str
     like: str
     pipelines: tuple[str, ...]
     steps: tuple[Step, ...]
+    then: tuple[Alone, ...] = ()
 
 
 class Plan(_Frozen):
@@ -193,18 +204,24 @@ def steps_of(chosen: Iterable[Subject]) -> tuple[tuple[Step, ...], tuple[Alone, 
     steps += [Reset()] if base else []
     steps += [_head(Moment.HEAD, _sequence(head, there)), Record(moment=Moment.HEAD)]
     steps += [_head(Moment.AGAIN, _again(head, there)), Record(moment=Moment.AGAIN)]
-    alone: list[Alone] = []
     batch, streams = ([each for each in head if each.streaming is wanted] for wanted in (False, True))
+    needed = [each for each in head if not each.streaming or there.feeds(each.id, {one.id for one in batch})]
+    backfill, crashed = partial(_backfill, needed, there), partial(_crashed, streams, there)
+    apart: list[Alone] = []
     if batch:
-        needed = [each for each in head if not each.streaming or there.feeds(each.id, {one.id for one in batch})]
-        backfill = partial(_backfill, needed, there)
-        steps += backfill(DISTURBANCES, Moment.BACKFILL)
-        alone += _alone(Moment.BACKFILL, batch, DISTURBANCES, backfill)
+        each_way = tuple(_alone(Moment.BACKFILL, batch, DISTURBANCES, backfill))
+        apart.append(_apart(Moment.BACKFILL, batch, backfill(DISTURBANCES, Moment.BACKFILL), each_way))
     if streams:
-        crashed = partial(_crashed, streams, there)
-        steps += crashed(KILL_POINTS, Moment.CRASHED)
-        alone += _alone(Moment.CRASHED, streams, KILL_POINTS, crashed)
-    return tuple(steps), tuple(alone)
+        each_point = tuple(_alone(Moment.CRASHED, streams, KILL_POINTS, crashed))
+        apart.append(_apart(Moment.CRASHED, streams, crashed(KILL_POINTS, Moment.CRASHED), each_point))
+    if batch and streams:
+        return (*steps, *_disturbed(head, there)), tuple(apart)
+    return (*steps, *apart[0].steps), apart[0].then
+
+
+def _apart(moment: str, chosen: Sequence[Subject], steps: tuple[Step, ...], then: tuple[Alone, ...]) -> Alone:
+    pipelines = tuple(each.id for each in chosen)
+    return Alone(moment=moment, like=Moment.HEAD, pipelines=pipelines, steps=steps, then=then)
 
 
 def _alone(
@@ -242,21 +259,32 @@ def _again(chosen: Sequence[Subject], there: Lineage) -> tuple[Run, ...]:
     )
 
 
+def _disturbed(chosen: Sequence[Subject], there: Lineage) -> tuple[Step, ...]:
+    """The backfill, and the streams killed, at once: where what is left is what it should be, that serves both."""
+    groups = []
+    for each in chosen:
+        found = _killed(each, KILL_POINTS) if each.streaming else _sliced(each, DISTURBANCES)
+        moment = Moment.CRASHED if each.streaming else Moment.BACKFILL
+        groups.append([[run.model_copy(update={"moment": moment}) for run in runs] for runs in found])
+    streams = {each.id for each in chosen if each.streaming}
+    runs = there.in_turn(_rounds(groups), one_by_one=streams)
+    return Reset(), _head(Moment.BACKFILL, runs), Record(moment=Moment.BACKFILL, also=Moment.CRASHED)
+
+
 def _backfill(chosen: Sequence[Subject], there: Lineage, by: Collection[str], moment: str) -> tuple[Step, ...]:
     """Slice after slice; streams, whose place in the topic is their order, as they always run."""
-    sliced = []
-    for each in chosen:
-        dates = list(each.intervals)
-        if SHUFFLED in by and not each.streaming:
-            dates = shuffled(each.id, dates)
-        size = SLICE if AT_ONCE in by and not each.streaming else 1
-        cut = INTERRUPTED in by and not each.streaming
-        runs = [
-            Run(pipeline=each.id, logical_date=date, interrupted=cut and number == len(dates) - 1)
-            for number, date in enumerate(dates)
-        ]
-        sliced.append([runs[at : at + size] for at in range(0, len(runs), size)])
-    return Reset(), _head(moment, there.in_turn(_rounds(sliced))), Record(moment=moment)
+    groups = [_sliced(each, () if each.streaming else by) for each in chosen]
+    return Reset(), _head(moment, there.in_turn(_rounds(groups))), Record(moment=moment)
+
+
+def _sliced(subject: Subject, by: Collection[str]) -> list[list[Run]]:
+    dates = shuffled(subject.id, subject.intervals) if SHUFFLED in by else list(subject.intervals)
+    size = SLICE if AT_ONCE in by else 1
+    runs = [
+        Run(pipeline=subject.id, logical_date=date, interrupted=INTERRUPTED in by and number == len(dates) - 1)
+        for number, date in enumerate(dates)
+    ]
+    return [runs[at : at + size] for at in range(0, len(runs), size)]
 
 
 def _rounds(groups: Sequence[Sequence[list[Run]]]) -> list[list[Run]]:
@@ -268,14 +296,17 @@ def _rounds(groups: Sequence[Sequence[list[Run]]]) -> list[list[Run]]:
 
 
 def _crashed(chosen: Sequence[Subject], there: Lineage, points: Sequence[str], moment: str) -> tuple[Step, ...]:
-    """Each killed at every point, one start after the other, and then left to run to its end."""
-    groups = []
-    for each in chosen:
-        for number, date in enumerate(each.intervals):
-            kills = points if number == 0 else ()
-            groups += [[Run(pipeline=each.id, logical_date=date, kill_at=point)] for point in kills]
-            groups.append([Run(pipeline=each.id, logical_date=date)])
-    return Reset(), _head(moment, there.in_turn(groups, one_kill=True)), Record(moment=moment)
+    """One stream after the other."""
+    groups = [runs for each in chosen for runs in _killed(each, points)]
+    turns = there.in_turn(groups, one_by_one={each.id for each in chosen})
+    return Reset(), _head(moment, turns), Record(moment=moment)
+
+
+def _killed(subject: Subject, points: Sequence[str]) -> list[list[Run]]:
+    """Killed at every point, one start after the other, and then left to run to its end."""
+    first = subject.intervals[:1]
+    kills = [[Run(pipeline=subject.id, logical_date=date, kill_at=point)] for date in first for point in points]
+    return [*kills, *([Run(pipeline=subject.id, logical_date=date)] for date in subject.intervals)]
 
 
 def shuffled(pipeline: str, dates: Sequence[str]) -> list[str]:

@@ -36,6 +36,23 @@ print("as", boto3.client("sts").get_caller_identity()["Arn"])
 SLEEP = b"import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"
 
 
+LEAVES = b"""
+import sys
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+system = spark._jvm.java.lang.System
+found = [spark.conf.get("spark.left", None), system.getProperty("spark.left"), spark.catalog.tableExists("left")]
+found += [spark.conf.get("spark.sql.shuffle.partitions"), spark.sparkContext.appName]
+print(spark._jvm.java.lang.ProcessHandle.current().pid(), *found)
+spark.conf.set("spark.left", "1")
+spark.conf.set("spark.sql.shuffle.partitions", "7")
+system.setProperty("spark.left", "1")
+spark.range(1).createOrReplaceTempView("left")
+sys.exit(0 if sys.argv[1] == '0' else sys.argv[1])
+"""
+
+
 @pytest.fixture(scope="module")
 def role(account: Account) -> str:
     account.make_role(B)
@@ -45,15 +62,16 @@ def role(account: Account) -> str:
         "code/transform.py": TRANSFORM,
         "code/helper.py": b"def double(n):\n    return 2 * n\n",
         "code/sleep.py": SLEEP,
+        "code/leaves.py": LEAVES,
     }
-    for name, content in files.items():
-        s3.put_object(Bucket=account.bucket, Key=f"env/{A}/{name}", Body=content)
-    s3.put_object(Bucket=account.bucket, Key=f"env/{B}/landing/in.json", Body=files["landing/in.json"])
+    for env_id in (A, B):
+        for name, content in files.items():
+            s3.put_object(Bucket=account.bucket, Key=f"env/{env_id}/{name}", Body=content)
     return account.make_role(A)
 
 
 def start(account: Account, role: str, script: str, *arguments: str, parameters: str = "", **more: Any) -> str:
-    base = f"s3://{account.bucket}/env/{A}/code"
+    base = f"s3://{account.bucket}/env/{more.pop('code_of', A)}/code"
     answer = account.client("emr-serverless").start_job_run(
         applicationId=account.application,
         executionRoleArn=role,
@@ -67,7 +85,9 @@ def start(account: Account, role: str, script: str, *arguments: str, parameters:
         },
         configurationOverrides={
             "monitoringConfiguration": {
-                "s3MonitoringConfiguration": {"logUri": f"s3://{account.bucket}/artifacts/{A}/emr"}
+                "s3MonitoringConfiguration": {
+                    "logUri": f"s3://{account.bucket}/artifacts/{role.partition('/te-')[2]}/emr"
+                }
             }
         },
         tags={"testenv:env": A},
@@ -106,8 +126,8 @@ def drivers(job_id: str) -> list[psutil.Process]:
     return found
 
 
-def log(account: Account, job_id: str, stream: str) -> str:
-    key = f"artifacts/{A}/emr/applications/{account.application}/jobs/{job_id}/SPARK_DRIVER/{stream}.gz"
+def log(account: Account, job_id: str, stream: str, env_id: str = A) -> str:
+    key = f"artifacts/{env_id}/emr/applications/{account.application}/jobs/{job_id}/SPARK_DRIVER/{stream}.gz"
     return gzip.decompress(account.client("s3").get_object(Bucket=account.bucket, Key=key)["Body"].read()).decode()
 
 
@@ -132,6 +152,21 @@ class TestJobs:
         assert run["state"] == "FAILED"
         assert "AccessDenied" in run["stateDetails"]
         assert f"env/{B}/landing/in.json" in run["stateDetails"]
+
+    def test_a_jvm_serves_the_jobs_of_one_role_and_keeps_nothing_of_them_and_none_after_one_that_failed(
+        self, account: Account, role: str
+    ) -> None:
+        def ran(env_id: str, answer: str = "0") -> list[str]:
+            """The process id of its JVM, and what a job finds there."""
+            job_id = start(account, account.role_arn(env_id), "leaves.py", answer, code_of=env_id)
+            assert wait(account, job_id, *OVER)["state"] == ("SUCCESS" if answer == "0" else "FAILED")
+            return log(account, job_id, "stdout", env_id).split()
+
+        first, other, failed, after = ran(A), ran(B), ran(A, "no"), ran(A)
+        nothing = ["None", "None", "False", "2", "leaves.py"]
+        assert [each[1:] for each in (first, other, failed, after)] == [nothing] * 4
+        assert first[0] == failed[0], "the role's next job has the same"
+        assert len({first[0], other[0], after[0]}) == 3
 
     def test_a_job_whose_code_its_role_cannot_read_fails_before_it_starts(self, account: Account, role: str) -> None:
         run = wait(account, start(account, account.role_arn(B), "sleep.py"), *OVER)

@@ -69,8 +69,8 @@ def test_what_feeds_it_runs_once_with_base_s_code_before_the_start_is_recorded()
 
 def test_every_reset_comes_right_after_a_moment() -> None:
     plan = plan_of(PAYMENTS, STREAM, DBT)
-    alone = [step for each in plan.alone for step in each.steps]
-    for steps in (list(plan.steps), alone):
+    apart = [step for each in plan.alone for step in (*each.steps, *(step for one in each.then for step in one.steps))]
+    for steps in (list(plan.steps), apart):
         for before, step in zip(steps, steps[1:], strict=False):
             assert not isinstance(step, Reset) or isinstance(before, Record)
 
@@ -141,9 +141,40 @@ def test_a_stream_is_killed_at_every_point_in_one_chain_and_not_backfilled() -> 
     assert [each.steps[1].runs[0].kill_at for each in plan.alone if isinstance(each.steps[1], Runs)] == [*KILL_POINTS]
 
 
+def test_batch_pipelines_and_streams_are_disturbed_at_once_and_streams_one_by_one() -> None:
+    other = Subject("other", DATES[:1], frozenset({"kafka.other"}), frozenset({"snowflake.RAW.OTHER"}), streaming=True)
+    plan = plan_of(PAYMENTS, STREAM, other, DBT)
+    assert names(plan)[-3:] == ["reset", "run backfill", "record backfill"]
+    last = plan.steps[-1]
+    assert isinstance(last, Record) and last.also == "crashed", "it is the state of both"
+    runs = runs_to(plan, "backfill")
+    assert {(run.pipeline, run.moment) for run in runs} == {
+        ("payments", "backfill"), ("dbt", "backfill"), ("stream", "crashed"), ("other", "crashed"),
+    }  # fmt: skip
+    assert [run.kill_at for run in runs if run.pipeline == "stream"] == [*KILL_POINTS, "", ""]
+    assert [run.interrupted for run in runs if run.pipeline == "payments"] == [False, False, True]
+    for at, (run, after) in enumerate(pairs(runs)):
+        if run.pipeline == "payments":
+            assert {each.pipeline for each in after} <= {"payments", "dbt"}, "no stream keeps it waiting"
+        if run.moment == "crashed":
+            streams = {number for number, each in enumerate(runs[:at]) if each.moment == "crashed"}
+            assert streams <= set(run.after), "the point to kill at is the environment's"
+
+
+def test_where_what_was_disturbed_at_once_differs_each_kind_is_disturbed_apart_and_then_in_each_way_alone() -> None:
+    plan = plan_of(PAYMENTS, STREAM)
+    assert [(each.moment, each.pipelines) for each in plan.alone] == [
+        ("backfill", ("payments",)), ("crashed", ("stream",)),
+    ]  # fmt: skip
+    backfill, crashed = plan.alone
+    for apart, only in ((backfill, plan_of(PAYMENTS)), (crashed, plan_of(STREAM))):
+        assert apart.steps == only.steps[-3:] and apart.then == only.alone
+
+
 def test_a_stream_runs_in_the_backfill_of_what_reads_from_it_undisturbed() -> None:
-    runs = runs_to(plan_of(STREAM, DBT), "backfill")
-    stream = [run for run in runs if run.pipeline == "stream"]
+    _, step, _ = plan_of(STREAM, DBT).alone[0].steps
+    assert isinstance(step, Runs) and step.moments == {"backfill"}
+    stream = [run for run in step.runs if run.pipeline == "stream"]
     assert [run.logical_date for run in stream] == list(STREAM.intervals) and not any(r.interrupted for r in stream)
 
 

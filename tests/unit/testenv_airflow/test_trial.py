@@ -1,0 +1,94 @@
+"""A trial goes on where what was disturbed at once differs; what it does anew takes the place of what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.testenv.checks.trial.test_plan import PAYMENTS, STREAM, plan_of
+
+from testenv.checks.diff import Fingerprint
+from testenv.checks.trial.plan import Runs
+from testenv.checks.trial.record import Output, Run, State
+from testenv.core.contract import Store
+from testenv_airflow.orchestrator.trial import _Trial
+from testenv_airflow.orchestrator.trial_run import Report
+
+WRITERS = {"RAW.PAYMENTS": "payments", "RAW.EVENTS": "stream"}
+
+
+class World:
+    """Stands in for what runs DAGs and for what records: outputs are others, the `spoiled` ones, at these moments.
+
+    What was disturbed at once is the first state that is recorded as `backfill`.
+    """
+
+    def __init__(self, spoiled: Mapping[str, Collection[str]]) -> None:
+        self.spoiled = spoiled
+        self.recorded: list[str] = []
+
+    def record(self, moment: str, ran: Collection[str], tasks: Mapping[str, tuple[str, ...]]) -> State:
+        known = "at once" if moment == "backfill" and moment not in self.recorded else moment
+        self.recorded.append(moment)
+        outputs = [
+            Output(
+                store=Store.SNOWFLAKE,
+                name=name,
+                fingerprint=Fingerprint("rows", 7 if name in self.spoiled.get(known, ()) else 3, 0),
+                writers=(writer,),
+            )
+            for name, writer in WRITERS.items()
+        ]
+        return State(moment=moment, outputs=tuple(outputs))
+
+    def reset(self) -> None:
+        self.recorded.append("reset")
+
+    def restore(self) -> None:
+        """Airflow's memory needs no restoring here."""
+
+    def take(self, step: Runs) -> Iterator[tuple[Run, Report]]:
+        for run in step.runs:
+            where = {"side": step.side, "moment": run.moment or step.moment, "log": f"{len(self.recorded)}"}
+            killed = {"state": "killed", "killed_at": run.kill_at} if run.kill_at else {"state": "success"}
+            yield Run(pipeline=run.pipeline, logical_date=run.logical_date, **where, **killed), Report("success")
+
+
+def tried(world: World) -> Any:
+    plan = plan_of(PAYMENTS, STREAM)
+    trial: Any = _Trial(None, plan, None, Path())  # type: ignore[arg-type]
+    trial._recorder = trial._step = trial._memory = world
+    trial._go(plan.steps[1:], plan.alone)  # what comes before it is there
+    return trial
+
+
+def test_where_nothing_differs_both_moments_are_the_state_of_one_pass() -> None:
+    trial = tried(world := World({}))
+    assert world.recorded.count("backfill") == 1 and "crashed" not in world.recorded
+    states = trial._states
+    assert states["crashed"].moment == "crashed" and states["crashed"].outputs == states["backfill"].outputs
+    assert {run.moment for run in trial._runs if run.pipeline == "stream"} == {"base", "head", "again", "crashed"}
+
+
+@pytest.mark.parametrize(
+    ("table", "moment", "other"), [("RAW.PAYMENTS", "backfill", "crashed"), ("RAW.EVENTS", "crashed", "backfill")]
+)
+def test_what_differs_is_disturbed_apart_and_that_is_what_counts(table: str, moment: str, other: str) -> None:
+    trial = tried(world := World({"at once": [table]}))
+    assert world.recorded[-1] == moment, "as it does not differ there, no way is tried alone"
+    assert world.recorded.count(moment) == (2 if moment == "backfill" else 1)
+    head, apart = trial._states["head"], trial._states[moment]
+    assert apart.outputs == head.outputs
+    anew = {run.log for run in trial._runs if run.moment == moment}
+    assert len(anew) == 1 and anew != {run.log for run in trial._runs if run.moment == other}, "the first ones are gone"
+
+
+def test_what_differs_apart_too_is_disturbed_in_each_way_alone() -> None:
+    world = World({"at once": ["RAW.EVENTS"], "crashed": ["RAW.EVENTS"]})
+    tried(world)
+    alone = [each for each in world.recorded if "/" in each]
+    assert alone == [
+        f"crashed/{point}" for point in ("before-offsets", "after-offsets", "before-commit", "after-commit")
+    ]
