@@ -80,6 +80,7 @@ class Jvm:
                     continue
                 end_group(process, GRACE)
             text = (folder / "stderr").read_text(errors="replace")
+            shutil.rmtree(folder)
             raise JvmError(f"Spark's JVM did not start within {START_SECONDS:g} s: {text[-1000:]}")
         content = reached.read_bytes()  # written elsewhere and renamed, so it is whole
         reached.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.aws.processes import end_left_over, forget, remember
+from local.aws.processes import end_left_over, first_ended, forget, remember
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -54,3 +54,16 @@ def test_what_has_ended_is_not_looked_for(sleeper: subprocess.Popen[bytes], tmp_
     forget(tmp_path)
     end_left_over(tmp_path)
     assert sleeper.poll() is None
+
+
+def test_of_several_the_one_that_ends_is_told_at_once(sleeper: subprocess.Popen[bytes]) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        assert other.stdin
+        other.stdin.write(b"\n")
+        other.stdin.flush()
+        assert first_ended([sleeper, other], 30) is other
+        assert first_ended([sleeper, other], 30) is other, "also when it has been waited for"
+
+
+def test_where_none_ends_in_time_none_is_told(sleeper: subprocess.Popen[bytes]) -> None:
+    assert first_ended([sleeper], 0.01) is None

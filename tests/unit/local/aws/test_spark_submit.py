@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from local.aws.spark_submit import JobRefusedError, Place, SparkJob, command, last_error, parse
+from local.aws.spark_submit import JobRefusedError, Place, SparkJob, command, last_error, parse, settings_in_jvm
 
 
 def driver(parameters: str = "", **more: Any) -> dict[str, Any]:
     return {"sparkSubmit": {"entryPoint": "s3://b/job.py", "sparkSubmitParameters": parameters, **more}}
 
 
+WORK = Path("/work")
+PLACE = Place(WORK / "submit", WORK / "jars", WORK, "http://e", "r", java_options=("-XX:+Quick",))
+
+
 def words(job: SparkJob) -> list[str]:
-    work = Path("/work")
-    return command(job, Place(work / "submit", work / "jars", work, "http://e", "r", java_options=("-XX:+Quick",)))
+    return command(job, PLACE)
 
 
 def setting(job: SparkJob, key: str) -> str:
@@ -78,6 +81,47 @@ class TestCommand:
     def test_entry_point_and_arguments_come_last(self) -> None:
         job = parse(driver(entryPointArguments=["--date", "2024-01-01"]), None)
         assert words(job)[-3:] == ["s3://b/job.py", "--date", "2024-01-01"]
+
+
+class TestInAJvmThatIsThere:
+    ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "key", "AWS_SESSION_TOKEN": "token", "MODE": "x"}
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            "--class a.B",
+            "--jars s3://b/x.jar",
+            "--files s3://b/x.txt",
+            "--conf spark.driver.extraJavaOptions=-Da=1",
+            "--conf spark.pyspark.driver.python=/usr/bin/python3",
+        ],
+    )
+    def test_what_asks_for_something_of_its_jvm_gets_its_own(self, parameters: str) -> None:
+        assert not parse(driver(parameters), None).is_plain
+
+    def test_what_asks_for_sizes_settings_and_modules_does_not(self) -> None:
+        parameters = "--conf spark.driver.memory=4g --conf spark.sql.ansi.enabled=true --py-files s3://b/x.py"
+        assert parse(driver(parameters), None).is_plain
+
+    def test_credentials_are_settings_as_the_jvm_has_none_and_workers_have_the_job_s_environment(self) -> None:
+        conf = settings_in_jvm(parse(driver("--conf spark.a=1"), None), PLACE, self.ENVIRONMENT)
+        s3a = "spark.hadoop.fs.s3a"
+        assert [conf[f"{s3a}.{name}"] for name in ("access.key", "secret.key", "session.token")] == [
+            "id",
+            "key",
+            "token",
+        ]
+        assert conf[f"{s3a}.aws.credentials.provider"].endswith("TemporaryAWSCredentialsProvider")
+        assert (conf["spark.executorEnv.MODE"], conf["spark.a"], conf["spark.master"]) == ("x", "1", "local[2]")
+
+    def test_it_is_named_after_its_file_unless_it_says_otherwise(self) -> None:
+        named = settings_in_jvm(parse(driver("--conf spark.app.name=mine"), None), PLACE, self.ENVIRONMENT)
+        assert named["spark.app.name"] == "mine"
+        assert settings_in_jvm(parse(driver(), None), PLACE, self.ENVIRONMENT)["spark.app.name"] == "job.py"
+
+    def test_its_modules_are_for_workers_too(self) -> None:
+        conf = settings_in_jvm(SparkJob("job.py", py_files=("/a.py", "/b.zip")), PLACE, self.ENVIRONMENT)
+        assert conf["spark.submit.pyFiles"] == conf["spark.files"] == "/a.py,/b.zip"
 
 
 class TestLastError:
