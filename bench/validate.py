@@ -49,7 +49,8 @@ AT_ONCE = int(os.environ.get("TESTENV_BENCH_AT_ONCE", "30"))
 ARRIVAL = 4.0
 """Mean seconds between two requests: all thirty within some two minutes, the first long before the last is judged."""
 
-PATIENCE = 7200
+PATIENCE, LOOK = 7200, 4.0
+"""Seconds until it is given up, and between two looks, each of which costs the web server CPU."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def judge(plane: ControlPlane, base: str, number: int, fault: Case | None) -> Ju
             return True
         return False
 
-    wait(is_judged, f"{run_id} is judged", seconds=PATIENCE, pause=2)
+    wait(is_judged, f"{run_id} is judged", seconds=PATIENCE, pause=LOOK)
     seconds = round(time.monotonic() - start, 1)
     if not found:
         sys.exit(f"{run_id} ended without a report")

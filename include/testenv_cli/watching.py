@@ -16,9 +16,6 @@ from rich.table import Table
 from testenv_cli.client import ControlPlane
 from testenv_cli.errors import CliError, Exit
 
-PAUSE = 0.5
-"""Seconds between two looks."""
-
 STYLES = {
     "success": "green",
     "running": "bold cyan",
@@ -74,7 +71,7 @@ def wait(
     until: Callable[[Run], bool] = lambda run: run.has_ended,
 ) -> Run:
     """Show the run until it is as wanted. Raises `CliError` when that takes longer than `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     names = plane.task_names(dag_id)
     seen: dict[str, str] = {}
     with _view(console) as live:
@@ -86,12 +83,20 @@ def wait(
                 _tell_changes(run, seen, console)
             if until(run):
                 return run
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout:
                 raise CliError(
                     Exit.TIMED_OUT,
                     f"{dag_id} is not done after {timeout:.0f} s; it goes on. Follow it: {plane.grid(dag_id, run_id)}",
                 )
-            time.sleep(PAUSE)
+            time.sleep(pause(waited))
+
+
+def pause(waited: float) -> float:
+    """Seconds until the next look, a twentieth of those that were waited: each look costs the web server CPU, and
+    thirty verdicts are waited for at once.
+    """
+    return min(5.0, max(0.5, waited / 20))
 
 
 def table(run: Run) -> Table:

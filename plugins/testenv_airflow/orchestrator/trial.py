@@ -11,7 +11,6 @@ import resource
 import signal
 import time
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -86,15 +85,30 @@ class _Trial:
             sides["base"] = self._head.other(BASE_ARCHIVE, {"spark_code_url": spark})
         kills = Kills(self._order_kill, self._withdraw_kill)
         self._step = RunStep(self._plan, sides, self._head, self._folder, self._deadline, self._store_log, kills)
-        self._go(self._plan.steps, self._plan.alone)
+        self._go()
 
-    def _go(self, steps: Iterable[Step], alone: Iterable[Alone]) -> None:
-        for step in steps:
+    def _go(self) -> None:
+        for step in self._plan.steps:
             self._take(step)
-            if isinstance(step, Record):
-                for each in alone:
-                    if each.moment in (step.moment, step.also) and self._differs(each):
-                        self._go(each.steps, each.then)
+        waiting = list(self._plan.alone)
+        while waiting:
+            further: list[Alone] = []
+            for each in waiting:
+                if self._differs(each):
+                    self._go_into(each)
+                    further += each.then
+            waiting = further
+
+    def _go_into(self, alone: Alone) -> None:
+        try:
+            for step in alone.steps:
+                self._take(step)
+        except OutOfTime as error:
+            if not alone.optional:
+                raise
+            print(f"orchestrator: what is known already is judged: {error}", flush=True)
+            half = {moment for step in alone.steps if isinstance(step, Runs) for moment in step.moments}
+            self._runs = [run for run in self._runs if run.moment not in half]
 
     def close(self, error: str) -> None:
         """End what is left, and write the record."""

@@ -15,6 +15,7 @@ from testenv.checks.trial.record import Output, Run, State
 from testenv.core.contract import Store
 from testenv_airflow.orchestrator.trial import _Trial
 from testenv_airflow.orchestrator.trial_run import Report
+from testenv_airflow.orchestrator.trial_step import OutOfTime
 
 WRITERS = {"RAW.PAYMENTS": "payments", "RAW.EVENTS": "stream"}
 
@@ -25,8 +26,8 @@ class World:
     What was disturbed at once is the first state that is recorded as `backfill`.
     """
 
-    def __init__(self, spoiled: Mapping[str, Collection[str]]) -> None:
-        self.spoiled = spoiled
+    def __init__(self, spoiled: Mapping[str, Collection[str]], no_time_for: str = "none") -> None:
+        self.spoiled, self.no_time_for = spoiled, no_time_for
         self.recorded: list[str] = []
 
     def record(self, moment: str, ran: Collection[str], tasks: Mapping[str, tuple[str, ...]]) -> State:
@@ -54,13 +55,16 @@ class World:
             where = {"side": step.side, "moment": run.moment or step.moment, "log": f"{len(self.recorded)}"}
             killed = {"state": "killed", "killed_at": run.kill_at} if run.kill_at else {"state": "success"}
             yield Run(pipeline=run.pipeline, logical_date=run.logical_date, **where, **killed), Report("success")
+        if step.moment == self.no_time_for:
+            raise OutOfTime("too long")
 
 
 def tried(world: World) -> Any:
     plan = plan_of(PAYMENTS, STREAM)
+    plan = plan.model_copy(update={"steps": plan.steps[1:]})  # the start is there
     trial: Any = _Trial(None, plan, None, Path())  # type: ignore[arg-type]
     trial._recorder = trial._step = trial._memory = world
-    trial._go(plan.steps[1:], plan.alone)  # what comes before it is there
+    trial._go()
     return trial
 
 
@@ -92,3 +96,14 @@ def test_what_differs_apart_too_is_disturbed_in_each_way_alone() -> None:
     assert alone == [
         f"crashed/{point}" for point in ("before-offsets", "after-offsets", "before-commit", "after-commit")
     ]
+
+
+def test_where_time_runs_out_for_a_way_alone_the_rest_is_judged_and_its_half_is_forgotten() -> None:
+    world = World({"at once": ["RAW.EVENTS"], "crashed": ["RAW.EVENTS"]}, no_time_for="crashed/after-offsets")
+    moments = {run.moment for run in tried(world)._runs}
+    assert "crashed/before-offsets" in moments and "crashed/after-offsets" not in moments
+
+
+def test_where_time_runs_out_before_kinds_were_disturbed_apart_nothing_is_judged() -> None:
+    with pytest.raises(OutOfTime):
+        tried(World({"at once": ["RAW.EVENTS"]}, no_time_for="crashed"))

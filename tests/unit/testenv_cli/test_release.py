@@ -65,7 +65,7 @@ class Plane:
 
 @pytest.fixture
 def ask(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(watching, "PAUSE", 0)
+    monkeypatch.setattr(watching, "pause", lambda _: 0)
 
     def run(plane: Plane, *arguments: str) -> Any:
         control = ControlPlane(Settings("http://airflow", "ada", "secret"), httpx.MockTransport(plane))

@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from testenv_cli.runs import is_ready
-from testenv_cli.watching import Run, table
+from testenv_cli.watching import Run, pause, table
 
 
 def task(task_id: str, state: str | None, **more: Any) -> dict[str, Any]:
@@ -42,3 +42,7 @@ def test_an_environment_is_ready_when_it_was_handed_over_though_the_run_goes_on(
     assert is_ready(run(task("ready", "success"), task("build.stg_a_run", "deferred")))
     assert not is_ready(run(task("ready", "running")))
     assert not is_ready(run())
+
+
+def test_what_takes_long_is_looked_at_seldom() -> None:
+    assert [pause(waited) for waited in (0, 10, 60, 600)] == [0.5, 0.5, 3.0, 5.0]

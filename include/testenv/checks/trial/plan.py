@@ -103,7 +103,8 @@ Step = Annotated[Runs | Record | Reset, Field(discriminator="do")]
 class Alone(_Frozen):
     """Steps to go on with where `moment` differs from `like` in what `pipelines` wrote, and what to go on with then.
 
-    Steps that come to a moment once more take the place of those that did before.
+    Steps that come to a moment once more take the place of those that did before. What is `optional` tells more of what
+    is known already, and is left where there is no time for it.
     """
 
     moment: str
@@ -111,6 +112,7 @@ class Alone(_Frozen):
     pipelines: tuple[str, ...]
     steps: tuple[Step, ...]
     then: tuple[Alone, ...] = ()
+    optional: bool = False
 
 
 class Plan(_Frozen):
@@ -227,14 +229,19 @@ def _apart(moment: str, chosen: Sequence[Subject], steps: tuple[Step, ...], then
 def _alone(
     moment: Moment, chosen: Sequence[Subject], disturbances: Sequence[str], steps: Callable[..., tuple[Step, ...]]
 ) -> Iterator[Alone]:
-    """Each disturbance by itself, to be tried where all of them together left something else than `head`."""
+    """Each disturbance by itself, to be tried where all of them together left something else than `head`; but for
+    those that change nothing about these runs.
+    """
+    undisturbed = _runs(steps((), moment))
     for each in disturbances:
-        yield Alone(
-            moment=moment,
-            like=Moment.HEAD,
-            pipelines=tuple(one.id for one in chosen),
-            steps=steps((each,), f"{moment}/{each}"),
-        )
+        found = steps((each,), f"{moment}/{each}")
+        if _runs(found) != undisturbed:
+            pipelines = tuple(one.id for one in chosen)
+            yield Alone(moment=moment, like=Moment.HEAD, pipelines=pipelines, steps=found, optional=True)
+
+
+def _runs(steps: Iterable[Step]) -> list[tuple[Run, ...]]:
+    return [step.runs for step in steps if isinstance(step, Runs)]
 
 
 def _head(moment: str, runs: tuple[Run, ...]) -> Runs:

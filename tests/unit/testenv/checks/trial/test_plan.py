@@ -93,6 +93,13 @@ def test_each_disturbance_is_tried_alone_where_the_backfill_differs() -> None:
     assert [run.logical_date for run in cut] == list(DATES) and [run.interrupted for run in cut] == [False, False, True]
 
 
+def test_a_disturbance_that_changes_nothing_is_not_tried() -> None:
+    once = Subject("payments", DATES[:1], PAYMENTS.reads, PAYMENTS.writes)
+    assert [each.steps[-1].moment for each in plan_of(once).alone if isinstance(each.steps[-1], Record)] == [
+        "backfill/interrupted"
+    ]
+
+
 def test_what_is_shuffled_is_always_shuffled_alike_and_begins_with_the_newest() -> None:
     assert shuffled("payments", DATES) == shuffled("payments", DATES)
     assert all(shuffled(name, DATES)[0] == DATES[-1] and sorted(shuffled(name, DATES)) == list(DATES) for name in "abc")
