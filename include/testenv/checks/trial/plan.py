@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from testenv.checks.trial.kills import Point
 from testenv.checks.trial.lineage import Lineage
 from testenv.checks.trial.record import Moment, Side
-from testenv.core.contract import Contracts
+from testenv.core.contract import Contracts, Store
 from testenv.core.pipelines import Pipelines
 
 KILL_POINTS = tuple(point.value for point in Point)
@@ -48,6 +48,11 @@ class Subject:
     writes: frozenset[str] = frozenset()
     streaming: bool = False
     sides: frozenset[Side] = frozenset(("base", "head"))
+
+    @property
+    def drains(self) -> bool:
+        """Whether it may read a topic."""
+        return self.reads is None or any(each.startswith(f"{Store.KAFKA}.") for each in self.reads)
 
 
 class _Frozen(BaseModel):
@@ -273,8 +278,9 @@ def _disturbed(chosen: Sequence[Subject], there: Lineage) -> tuple[Step, ...]:
         found = _killed(each, KILL_POINTS) if each.streaming else _sliced(each, DISTURBANCES)
         moment = Moment.CRASHED if each.streaming else Moment.BACKFILL
         groups.append([[run.model_copy(update={"moment": moment}) for run in runs] for runs in found])
-    streams = {each.id for each in chosen if each.streaming}
-    runs = there.in_turn(_rounds(groups), one_by_one=streams)
+    # The order to kill would be taken by any job that has a checkpoint, as of batch pipelines that drain a topic.
+    draining = {each.id for each in chosen if each.streaming or each.drains}
+    runs = there.in_turn(_rounds(groups), one_by_one=draining)
     return Reset(), _head(Moment.BACKFILL, runs), Record(moment=Moment.BACKFILL, also=Moment.CRASHED)
 
 

@@ -168,6 +168,16 @@ def test_batch_pipelines_and_streams_are_disturbed_at_once_and_streams_one_by_on
             assert streams <= set(run.after), "the point to kill at is the environment's"
 
 
+def test_no_other_job_with_a_checkpoint_runs_while_a_kill_is_ordered() -> None:
+    drains = Subject("nightly", DATES, frozenset({"kafka.clicks"}), frozenset({"snowflake.RAW.CLICKS"}))
+    runs = runs_to(plan_of(PAYMENTS, STREAM, drains), "backfill")
+    for at, run in enumerate(runs):
+        others = {
+            number for number, each in enumerate(runs[:at]) if {each.pipeline, run.pipeline} == {"stream", "nightly"}
+        }
+        assert others <= set(run.after)
+
+
 def test_where_what_was_disturbed_at_once_differs_each_kind_is_disturbed_apart_and_then_in_each_way_alone() -> None:
     plan = plan_of(PAYMENTS, STREAM)
     assert [(each.moment, each.pipelines) for each in plan.alone] == [
