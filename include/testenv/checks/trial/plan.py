@@ -51,8 +51,8 @@ class Subject:
 
     @property
     def drains(self) -> bool:
-        """Whether it may read a topic."""
-        return self.reads is None or any(each.startswith(f"{Store.KAFKA}.") for each in self.reads)
+        """Whether it is known to read a topic: then its place there is its order, whatever dates it runs for."""
+        return any(each.startswith(f"{Store.KAFKA}.") for each in self.reads or ())
 
 
 class _Frozen(BaseModel):
@@ -279,18 +279,20 @@ def _disturbed(chosen: Sequence[Subject], there: Lineage) -> tuple[Step, ...]:
         moment = Moment.CRASHED if each.streaming else Moment.BACKFILL
         groups.append([[run.model_copy(update={"moment": moment}) for run in runs] for runs in found])
     # The order to kill would be taken by any job that has a checkpoint, as of batch pipelines that drain a topic.
-    draining = {each.id for each in chosen if each.streaming or each.drains}
+    draining = {each.id for each in chosen if each.streaming or each.drains or each.reads is None}
     runs = there.in_turn(_rounds(groups), one_by_one=draining)
     return Reset(), _head(Moment.BACKFILL, runs), Record(moment=Moment.BACKFILL, also=Moment.CRASHED)
 
 
 def _backfill(chosen: Sequence[Subject], there: Lineage, by: Collection[str], moment: str) -> tuple[Step, ...]:
-    """Slice after slice; streams, whose place in the topic is their order, as they always run."""
+    """Slice after slice; streams as they always run."""
     groups = [_sliced(each, () if each.streaming else by) for each in chosen]
     return Reset(), _head(moment, there.in_turn(_rounds(groups))), Record(moment=moment)
 
 
 def _sliced(subject: Subject, by: Collection[str]) -> list[list[Run]]:
+    """Its runs, disturbed; what drains a topic is neither shuffled nor run at once."""
+    by = {INTERRUPTED} & set(by) if subject.drains else by
     dates = shuffled(subject.id, subject.intervals) if SHUFFLED in by else list(subject.intervals)
     size = SLICE if AT_ONCE in by else 1
     runs = [

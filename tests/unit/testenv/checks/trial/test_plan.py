@@ -83,6 +83,17 @@ def test_a_backfill_is_shuffled_in_slices_and_its_last_run_is_interrupted() -> N
     assert [run.after for run in runs] == [(), (), (0, 1)]
 
 
+def test_a_batch_pipeline_that_drains_a_topic_keeps_its_order_and_is_interrupted() -> None:
+    nightly = Subject("nightly", DATES, frozenset({"kafka.events"}), frozenset({"snowflake.RAW.EVENTS"}))
+    plan = plan_of(nightly)
+    runs = runs_to(plan, "backfill")
+    assert [run.logical_date for run in runs] == list(DATES) and [len(run.after) for run in runs] == [0, 1, 2]
+    assert [run.interrupted for run in runs] == [False, False, True]
+    assert [each.steps[-1].moment for each in plan.alone if isinstance(each.steps[-1], Record)] == [
+        "backfill/interrupted"
+    ]
+
+
 def test_each_disturbance_is_tried_alone_where_the_backfill_differs() -> None:
     alone = {each.steps[-1].moment: each for each in plan_of(PAYMENTS).alone if isinstance(each.steps[-1], Record)}
     assert list(alone) == ["backfill/shuffled", "backfill/at-once", "backfill/interrupted"]
