@@ -134,6 +134,7 @@ class Validator:
             "checks": {name: places[name] for name in chosen(asked, places)},
             "choice": found.choice,
             "contracts_at": found.contracts_at,
+            "batches": found.batches,
             "reason": "",
         }
         return plan.model_copy(update=stated)
@@ -147,7 +148,8 @@ class Validator:
         kept.put_outside(self.outside(plan.dataset))
         choice, contracts = plan.choice, kept.contracts("head")
         steps = self.trials.plan(env_id, choice.names, base, head, contracts, by_data=choice.by_data)
-        return self.trials.start(env_id, steps.model_copy(update={"seconds": seconds}), plan.base.commit)
+        stated = {"seconds": seconds, "batches": plan.batches}
+        return self.trials.start(env_id, steps.model_copy(update=stated), plan.base.commit)
 
     def end_trial(self, env_id: EnvId) -> str:
         """The trial's task has ended: write down what it took. Returns why nothing can be judged by it, or nothing."""

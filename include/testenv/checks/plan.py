@@ -37,8 +37,8 @@ class Asked(_Frozen):
 class Plan(_Frozen):
     """A verdict to come. `checks` are the names to judge by, each with the place of its class.
 
-    `contracts_at` is where contracts lie in the trees; empty where there are none. `reason` is what keeps the release
-    from being judged; empty if nothing does.
+    `contracts_at` is where contracts lie in the trees; empty where there are none. `batches` are head's layout's.
+    `reason` is what keeps the release from being judged; empty if nothing does.
     """
 
     env_id: str
@@ -48,6 +48,7 @@ class Plan(_Frozen):
     checks: dict[str, str]
     choice: Choice = Choice()
     contracts_at: str = ""
+    batches: tuple[str, ...] = ()
     reason: str = ""
 
     @property

@@ -39,6 +39,7 @@ class Reading:
     manifests: Mapping[str, Mapping[str, Any]]
     contracts_at: str
     pipelines: Mapping[str, Pipelines]
+    batches: tuple[str, ...]
 
 
 def read_repository(repo: Path, base: str, head: str, parse: Parse) -> Reading:
@@ -60,6 +61,7 @@ def read_repository(repo: Path, base: str, head: str, parse: Parse) -> Reading:
         manifests={side: next(iter(each.values())) for side, each in manifests.items() if each},
         contracts_at=layout.contracts[0] if layout.contracts else "",
         pipelines=pipelines,
+        batches=layout.batches,
     )
 
 

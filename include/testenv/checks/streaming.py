@@ -214,9 +214,14 @@ class _Look:
 
     def _places(self, outputs: Iterable[Output]) -> set[tuple[int, int]] | None:
         """Of all outputs together; None if none of them has places."""
-        found = [places(self.trial.table(Moment.HEAD, each.store, each.name)) for each in outputs]
-        known = [each for each in found if each is not None]
+        known = [found for each in outputs if (found := self._places_in(each)) is not None]
         return set().union(*known) if known else None
+
+    def _places_in(self, output: Output) -> set[tuple[int, int]] | None:
+        try:
+            return places(self.trial.table(Moment.HEAD, output.store, output.name))
+        except NotFound:  # its files have no rows, as of a batch without one
+            return None
 
     def _unread(self, topic: str, why: str) -> Finding:
         return Finding(

@@ -31,6 +31,7 @@ def moments(deployment: Deployment, plan: Plan) -> Moments:
         topics,
         Writers(plan.writes),
         by_column=[each.partition(":")[2] for each in plan.allowed],
+        batches=plan.batches,
     )
 
 

@@ -61,7 +61,8 @@ class Layout(_Frozen):
 
     `everywhere` are those that run with all pipelines, such as Airflow's plugins. `apart` are those on which no
     pipeline depends, though they lie in the same repository: a statement, which is not looked into. What is stated
-    elsewhere in the layout is never apart. `checks` are a team's own: name → `package.module:Class`.
+    elsewhere in the layout is never apart. `checks` are a team's own: name → `package.module:Class`. `batches` are keys
+    of folders in the lake, `batch` of `batch=7/`, that say how data was written and not what it is.
     """
 
     dags: tuple[str, ...] = ("dags",)
@@ -72,6 +73,7 @@ class Layout(_Frozen):
     everywhere: tuple[str, ...] = ("plugins",)
     apart: tuple[str, ...] = ()
     checks: dict[str, str] = {}
+    batches: tuple[str, ...] = ()
 
     def is_dag(self, path: str) -> bool:
         return path.endswith(".py") and below(path, *self.dags)

@@ -1,6 +1,7 @@
 """Files of the lake and of the checkpoints: copies of them at moments, and back.
 
-A folder that directly holds data files is one output. Its rows are compared, not its files: their names may be random.
+A folder that directly holds data files is one output, or the one that its folders of batches lie in. Its rows are
+compared, not its files: their names may be random.
 """
 
 from __future__ import annotations
@@ -102,16 +103,26 @@ def place_of(moment: str) -> str:
     return f"{COPIES}{moment}/"
 
 
-def folders(listing: Listing) -> dict[str, dict[str, str]]:
-    """Folder that directly holds data → all data below it. As Spark has it, what begins with `_` or `.` is no data."""
+def folders(listing: Listing, batches: Collection[str] = ()) -> dict[str, dict[str, str]]:
+    """Folder that directly holds data → all data below it. As Spark has it, what begins with `_` or `.` is no data.
+
+    Of a folder that is named by one of `batches`, as `batch=7/` is by `batch`, the one that it lies in.
+    """
     data = {path: etag for path, etag in listing.items() if _is_data(path)}
-    parents = sorted({path.rpartition("/")[0] + "/" for path in data})
+    parents = sorted({_folder_of(path, batches) for path in data})
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for path, etag in data.items():
         for parent in parents:
             if path.startswith(parent):
                 found[parent][path] = etag
     return dict(found)
+
+
+def _folder_of(path: str, batches: Collection[str]) -> str:
+    *parts, _ = path.split("/")
+    while parts and "=" in parts[-1] and parts[-1].partition("=")[0] in batches:
+        parts.pop()
+    return "/".join(parts) + "/"
 
 
 def kind_of(listing: Iterable[str]) -> str:

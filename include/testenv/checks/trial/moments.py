@@ -25,7 +25,8 @@ Kept = dict[str, list[tuple[Fingerprint, str]]]
 class Moments:
     """The environment's outputs. `topics` is None where no pipeline of the trial has to do with Kafka.
 
-    `by_column`: tables of whose columns each has a fingerprint of its own; of others, whole rows have.
+    `by_column`: tables of whose columns each has a fingerprint of its own; of others, whole rows have. `batches`: keys
+    of folders that are no outputs of their own.
     """
 
     tables: Tables
@@ -33,6 +34,7 @@ class Moments:
     topics: Topics | None
     writers: Writers
     by_column: Collection[str] = ()
+    batches: Collection[str] = ()
     _kept: Kept = field(default_factory=dict)
     _start: dict[str, Output] = field(default_factory=dict)
     _now: dict[str, Output] = field(default_factory=dict)
@@ -87,7 +89,7 @@ class Moments:
         if moment == Moment.START:
             self._lake = listing
             self.lake.keep(moment, listing)
-        for folder, data in folders(listing).items():
+        for folder, data in folders(listing, self.batches).items():
             output = self._output(Store.S3, folder, self._rows_of(folder, data), moment)
             if output.kept == moment and moment != Moment.START:
                 self.lake.keep(moment, data)

@@ -124,7 +124,8 @@ class Plan(_Frozen):
     """A whole trial.
 
     `upstream`: pipeline → those that it reads from; it does not run where one of them failed. `writes`: pipeline →
-    datasets it declares. `allowed`: output → columns whose differences are no reason to go on with `alone`.
+    datasets it declares. `allowed`: output → columns whose differences are no reason to go on with `alone`. `batches`:
+    keys of folders of the lake that are no outputs of their own, as `batch` of `batch=7/`.
     """
 
     env_id: str
@@ -137,6 +138,7 @@ class Plan(_Frozen):
     streaming: tuple[str, ...] = ()
     allowed: dict[str, tuple[str, ...]] = {}
     emulated: tuple[str, ...] = ()
+    batches: tuple[str, ...] = ()
     run_seconds: int = RUN_SECONDS
     seconds: int = TRIAL_SECONDS
 

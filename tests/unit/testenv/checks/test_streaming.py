@@ -71,7 +71,9 @@ class Trial:
             if self.topic is None:
                 raise NotFound(f"{name} is not there")
             return table(self.topic, ("partition", "offset"))
-        return table(self.moments[moment][store, name])
+        if not (rows := self.moments[moment][store, name]):
+            raise NotFound(f"{name}: its files at {moment} are none of parquet, so it has no rows")
+        return table(rows)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         raise AssertionError("no query is needed")
@@ -216,6 +218,12 @@ def test_a_poison_record_that_is_dropped_is_missing() -> None:
     verdict = judged(Trial(moments, KILLED))
     assert rules(verdict) == ["records-missing"] * 2
     assert [finding.where.rows for finding in verdict.findings] == [({"kafka_partition": 1, "kafka_offset": 1},)] * 2
+
+
+def test_a_quarantine_without_a_row_has_none_of_the_records() -> None:
+    rows = [*WHOLE, (1, 1, "late")]
+    moments = {moment: state(rows, rows, quarantine=()) for moment in ("head", "crashed")}
+    assert judged(Trial(moments, KILLED)).outcome is Outcome.PASSED
 
 
 def test_a_topic_that_cannot_be_read_is_noted_and_not_taken_as_whole() -> None:

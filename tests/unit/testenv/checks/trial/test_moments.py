@@ -45,6 +45,13 @@ def test_every_folder_that_holds_data_is_an_output_and_what_spark_hides_is_none(
     }  # fmt: skip
 
 
+def test_files_of_batches_are_one_output_however_they_lie() -> None:
+    listing = {f"lake/raw/a/dt=1/batch={number}/part.parquet": "1" for number in range(3)}
+    assert {folder: len(files) for folder, files in folders(listing, ["batch"]).items()} == {"lake/raw/a/dt=1/": 3}
+    assert len(folders(listing)) == 3, "where nobody says that they are batches"
+    assert list(folders({"lake/a/batch=1/dt=2/x.json": "1"}, ["batch"])) == ["lake/a/batch=1/dt=2/"]
+
+
 def test_files_have_a_form_if_they_all_have_it() -> None:
     assert kind_of(["lake/a.parquet", "lake/b.parquet"]) == "parquet"
     assert kind_of(["lake/a.parquet", "lake/b.csv"]) == kind_of(["lake/a.bin"]) == kind_of([]) == ""
