@@ -166,7 +166,8 @@ class _Comparison:
         """The first of `rows` by key, if they are among the first of their kind. `marks`: name → where it differs."""
         order = [name + suffix for name in self._key]
         found = []
-        for row in rows.sort(order, maintain_order=True).head(self._most).iter_rows(named=True):
+        of_one_key = [name for name in (KEY, values.RANK) if name in rows.columns]
+        for row in rows.sort([*order, *of_one_key]).head(self._most).iter_rows(named=True):
             told = {name: _two(row, name, kind) for name in self._columns} if marks is None else {}
             told |= {name: _two(row, name, kind) for name, mark in (marks or {}).items() if row[mark]}
             found.append(Example(kind, tuple(row[name] for name in order) if self._rules.key else (), told))

@@ -17,7 +17,8 @@ HEAD = "\0head"
 
 IN_BASE, IN_HEAD, DIFFERS = "__in_base__", "__in_head__", "__differs__"
 
-_RANK = "__rank__"
+RANK = "__rank__"
+"""Place of a row among those of its key, by their hashes."""
 
 
 def paired(base: pl.DataFrame, head: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame:
@@ -32,9 +33,9 @@ def paired(base: pl.DataFrame, head: pl.DataFrame, left: pl.DataFrame) -> pl.Dat
         most = left.with_columns(pl.col(COUNT) * sign).filter(pl.col(COUNT) > 0)
         kept = rows.join(most, on=[KEY, ROW], how="inner")
         kept = kept.filter(pl.int_range(pl.len()).over(KEY, ROW) < pl.col(COUNT)).sort(KEY, ROW)
-        rank = pl.int_range(pl.len()).over(KEY).alias(_RANK)
+        rank = pl.int_range(pl.len()).over(KEY).alias(RANK)
         sides.append(kept.with_columns(rank, pl.lit(True).alias(mark)).drop(ROW, COUNT))
-    both = sides[0].join(sides[1], on=[KEY, _RANK], how="full", coalesce=True, suffix=HEAD)
+    both = sides[0].join(sides[1], on=[KEY, RANK], how="full", coalesce=True, suffix=HEAD)
     return both.with_columns(pl.col(IN_BASE, IN_HEAD).fill_null(False))
 
 
