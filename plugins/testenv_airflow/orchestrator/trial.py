@@ -147,10 +147,9 @@ class _Trial:
                     self._tasks[run.pipeline] = report.tasks or self._tasks.get(run.pipeline, ())
                 if time.monotonic() > self._deadline:
                     raise OutOfTime(f"the trial took longer than its {self._plan.seconds} s")
-            case Record(moment=moment, also=also):
-                self._states[moment] = state = self._recorder.record(moment, self._ran, self._tasks)
-                if also:
-                    self._states[also] = state.model_copy(update={"moment": also})
+            case Record(moment=moment, of=others):
+                state = self._recorder.record(moment, self._ran, self._tasks)
+                self._states |= {each: state.model_copy(update={"moment": each}) for each in others or (moment,)}
                 if moment == Moment.START:
                     self._memory = Memory.of_now(self._head.home)
                     self._ran.clear()

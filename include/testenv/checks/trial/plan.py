@@ -89,11 +89,11 @@ class Runs(_Frozen):
 
 
 class Record(_Frozen):
-    """Record the state of every output as `moment`, and under the name `also`, if it has one."""
+    """Record the state of every output as `moment`; where that stands for others, as each of `of`."""
 
     do: Literal["record"] = "record"
     moment: str
-    also: str = ""
+    of: tuple[str, ...] = ()
 
 
 class Reset(_Frozen):
@@ -283,7 +283,11 @@ def _disturbed(chosen: Sequence[Subject], there: Lineage) -> tuple[Step, ...]:
     # The order to kill would be taken by any job that has a checkpoint, as of batch pipelines that drain a topic.
     draining = {each.id for each in chosen if each.streaming or each.drains or each.reads is None}
     runs = there.in_turn(_rounds(groups), one_by_one=draining)
-    return Reset(), _head(Moment.BACKFILL, runs), Record(moment=Moment.BACKFILL, also=Moment.CRASHED)
+    return (
+        Reset(),
+        _head(Moment.DISTURBED, runs),
+        Record(moment=Moment.DISTURBED, of=(Moment.BACKFILL, Moment.CRASHED)),
+    )
 
 
 def _backfill(chosen: Sequence[Subject], there: Lineage, by: Collection[str], moment: str) -> tuple[Step, ...]:

@@ -21,6 +21,8 @@ class Moment(StrEnum):
     AGAIN = "again"
     BACKFILL = "backfill"
     CRASHED = "crashed"
+    DISTURBED = "disturbed"
+    """Both of the two, in one pass: its state is told as theirs."""
 
 
 Side = Literal["base", "head"]

@@ -162,10 +162,10 @@ def test_a_stream_is_killed_at_every_point_in_one_chain_and_not_backfilled() -> 
 def test_batch_pipelines_and_streams_are_disturbed_at_once_and_streams_one_by_one() -> None:
     other = Subject("other", DATES[:1], frozenset({"kafka.other"}), frozenset({"snowflake.RAW.OTHER"}), streaming=True)
     plan = plan_of(PAYMENTS, STREAM, other, DBT)
-    assert names(plan)[-3:] == ["reset", "run backfill", "record backfill"]
+    assert names(plan)[-3:] == ["reset", "run disturbed", "record disturbed"]
     last = plan.steps[-1]
-    assert isinstance(last, Record) and last.also == "crashed", "it is the state of both"
-    runs = runs_to(plan, "backfill")
+    assert isinstance(last, Record) and last.of == ("backfill", "crashed"), "it is the state of both"
+    runs = runs_to(plan, "disturbed")
     assert {(run.pipeline, run.moment) for run in runs} == {
         ("payments", "backfill"), ("dbt", "backfill"), ("stream", "crashed"), ("other", "crashed"),
     }  # fmt: skip
@@ -181,7 +181,7 @@ def test_batch_pipelines_and_streams_are_disturbed_at_once_and_streams_one_by_on
 
 def test_no_other_job_with_a_checkpoint_runs_while_a_kill_is_ordered() -> None:
     drains = Subject("nightly", DATES, frozenset({"kafka.clicks"}), frozenset({"snowflake.RAW.CLICKS"}))
-    runs = runs_to(plan_of(PAYMENTS, STREAM, drains), "backfill")
+    runs = runs_to(plan_of(PAYMENTS, STREAM, drains), "disturbed")
     for at, run in enumerate(runs):
         others = {
             number for number, each in enumerate(runs[:at]) if {each.pipeline, run.pipeline} == {"stream", "nightly"}
