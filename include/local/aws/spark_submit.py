@@ -11,7 +11,7 @@ from typing import Any
 
 _DRIVER_ENVIRONMENT = "spark.emr-serverless.driverEnv."
 _LISTS = {"--py-files": "py_files", "--jars": "jars", "--files": "files"}
-_OF_THE_JVM = ("spark.driver.extra", "spark.pyspark.", "spark.files", "spark.archives")
+_OF_THE_JVM = ("spark.driver.", "spark.jars", "spark.files", "spark.archives", "spark.pyspark.", "spark.submit.")
 
 # Sizes of EMR's machines mean nothing here, and where Spark runs is this machine's business.
 _IGNORED = (
@@ -70,7 +70,8 @@ class SparkJob:
     def is_plain(self) -> bool:
         """Whether it asks nothing of its JVM, so that it can run in one that is there already."""
         special = self.main_class or self.jars or self.files or not self.entry_point.endswith(".py")
-        return not special and not any(key.startswith(_OF_THE_JVM) for key in self.conf)
+        asked = (key for key in self.conf if not key.startswith(_IGNORED))
+        return not special and not any(key.startswith(_OF_THE_JVM) for key in asked)
 
 
 def parse(job_driver: Mapping[str, Any] | None, overrides: Mapping[str, Any] | None) -> SparkJob:

@@ -25,7 +25,7 @@ from testenv.checks.release import Release, Trial
 from testenv.checks.trial.kills import Point
 from testenv.checks.trial.record import Moment, Output, Run, State
 from testenv.core.contract import Store
-from testenv.core.errors import NotFound
+from testenv.core.errors import NoRows, NotFound
 from testenv.core.pipelines import Pipeline
 
 EXAMPLES = 20
@@ -160,11 +160,18 @@ class _Look:
     def _difference(self, output: Output, mismatch: Mismatch, points: list[Point]) -> Iterator[Finding]:
         moment = f"{Moment.CRASHED}/{points[0]}" if points else Moment.CRASHED.value
         when = " or ".join(_at(point) for point in points) or "and restarted at every point of a batch's commit"
+        whole = Where(dataset=output.dataset, pipeline=self.pipeline.id)
+        unlike = f"{mismatch}, where {self.pipeline.id} was killed {when}"
         if None in mismatch.rows or output.store is Store.KAFKA:
-            where = Where(dataset=output.dataset, pipeline=self.pipeline.id)
-            yield _finding(_by_count(mismatch), f"{mismatch}, where {self.pipeline.id} was killed {when}", where, None)
+            yield _finding(_by_count(mismatch), unlike, whole, None)
             return
-        undisturbed, restarted = (self.trial.table(each, output.store, output.name) for each in (Moment.HEAD, moment))
+        try:
+            undisturbed, restarted = (
+                self.trial.table(each, output.store, output.name) for each in (Moment.HEAD, moment)
+            )
+        except NotFound:  # of one side there is no row, or none that can be read
+            yield _finding("records-changed", unlike, whole, None)
+            return
         rules = self._rules(output, undisturbed)
         found = diff(undisturbed, restarted, rules, EXAMPLES)
         for rule, number, what, kind in _told_apart(found):
@@ -175,8 +182,7 @@ class _Look:
             witness = _row(rules.key, examples[0]) if examples else None
             yield _finding(rule, text.rstrip(": "), place, witness)
         if found.columns_only_in_base or found.columns_only_in_head or found.retyped:
-            place = Where(dataset=output.dataset, pipeline=self.pipeline.id)
-            yield _finding("records-changed", f"{mismatch}, where it was killed {when}", place, None)
+            yield _finding("records-changed", unlike, whole, None)
 
     def _rules(self, output: Output, table: Table) -> Rules:
         """The contract's; its key, or partition and offset where the table has them."""
@@ -220,7 +226,7 @@ class _Look:
     def _places_in(self, output: Output) -> set[tuple[int, int]] | None:
         try:
             return places(self.trial.table(Moment.HEAD, output.store, output.name))
-        except NotFound:  # its files have no rows, as of a batch without one
+        except NoRows:  # as of a batch that quarantined nothing
             return None
 
     def _unread(self, topic: str, why: str) -> Finding:

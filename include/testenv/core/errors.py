@@ -12,6 +12,7 @@ TestenvError
     │   ├── UnknownDataset  a dataset version, or a tape set, that does not exist
     │   └── InvalidCatalog  a file of include/catalog that does not hold what it must
     ├── NotFound            an environment the ledger does not know
+    │   └── NoRows          what is there holds no row
     ├── Conflict            the environment is in a state, or of an owner, that forbids this
     ├── Refused             admission says no: who holds the places
     ├── Denied              a system refused the credentials or the privilege
@@ -70,6 +71,10 @@ class InvalidCatalog(Invalid):
 
 class NotFound(Terminal):
     """An environment the ledger does not know."""
+
+
+class NoRows(NotFound):
+    """What is there holds no row."""
 
 
 class Conflict(Terminal):

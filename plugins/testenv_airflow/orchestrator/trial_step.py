@@ -157,7 +157,7 @@ class RunStep:
         os.close(child.descriptor)
         child.cpu += usage.ru_utime + usage.ru_stime
         planned, report = child.planned, read_report(child.files, child.killed)
-        moment = planned.moment or step.moment
+        moment = step.moment_of(planned)
         log = self.store_log(f"{child.files.name}.log", child.files.with_suffix(".log"))
         self._at_once[planned.pipeline] = report.at_once
         killed = bool(planned.kill_at) and self.kills.withdraw() and report.state == "failed" and not child.killed
@@ -187,7 +187,7 @@ class RunStep:
             pipeline=planned.pipeline,
             logical_date=planned.logical_date,
             side=step.side,
-            moment=planned.moment or step.moment,
+            moment=step.moment_of(planned),
             state="skipped",
             error=f"not run: {why} failed before",
         )

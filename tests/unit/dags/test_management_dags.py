@@ -137,6 +137,13 @@ def test_the_cleaning_up_follows_everything_and_does_not_decide_the_run(dags: di
     assert tasks["abandon"]["in_triggerer"]  # where nothing failed, it costs no worker process
 
 
+def test_no_more_trials_run_than_the_pool_has_places_for_though_they_wait_without_a_worker(
+    dags: dict[str, Any],
+) -> None:
+    pool = dags["validate_release"]["tasks"]["trial"]["pool"]
+    assert json.loads(POOLS.read_text())[pool]["include_deferred"]
+
+
 def test_a_task_that_speaks_to_a_system_runs_in_that_systems_pool(dags: dict[str, Any]) -> None:
     slots = {name: pool["slots"] for name, pool in json.loads(POOLS.read_text()).items()}
     pools = {task_id: task["pool"] for task_id, task in dags["provision_env"]["tasks"].items()}

@@ -11,6 +11,7 @@ LAYOUT = """
 dags: [dags]
 catalogue: {file: pipelines.yaml}
 contracts: [include/catalog/contracts]
+batches: [batch]
 """
 CATALOGUE = """
 pipelines:

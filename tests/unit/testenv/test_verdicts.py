@@ -76,7 +76,7 @@ class ToldTrials:
         return Plan.model_construct(seconds=1)
 
     def start(self, env_id: EnvId, plan: Any, base_ref: str) -> str:
-        self.asked += [plan.seconds, base_ref]
+        self.asked += [plan.seconds, plan.batches, base_ref]
         return "task-1"
 
     def record(self, env_id: EnvId) -> Record:
@@ -186,6 +186,7 @@ def test_only_what_is_affected_is_run_with_its_reason(validator: Validator, repo
         ["orders_stream", "other"],
         ["kafka.orders", "snowflake.RAW.ORDERS"],
         300,
+        ("batch",),
         plan.base.commit,
     ]
 

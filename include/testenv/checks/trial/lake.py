@@ -15,7 +15,7 @@ from typing import Any
 from testenv.checks.diff import Fingerprint, Table, files, fingerprint
 from testenv.checks.diff.files import FORMATS
 from testenv.checks.diff.table import WHOLE
-from testenv.core.errors import NotFound
+from testenv.core.errors import NoRows, NotFound
 
 LAKE, CHECKPOINTS = "lake/", "checkpoints/"
 OWN = "checkpoints/_testenv/"
@@ -61,11 +61,13 @@ class Lake:
         return files(f"s3://{self.bucket}/{self.prefix}{folder}", kind, self.session)
 
     def kept_table(self, moment: str, folder: str) -> Table:
-        """A folder's rows as they were. Raises `NotFound`, also for files that have no rows."""
+        """A folder's rows as they were. Raises `NoRows`, and `NotFound` for files that are not read by rows."""
         place = place_of(moment) + folder
         copies = self.listing(place)
-        kind = kind_of(path.removeprefix(place) for path, etag in copies.items() if etag != EMPTY)
-        if not kind:
+        filled = [path.removeprefix(place) for path, etag in copies.items() if etag != EMPTY]
+        if not any(map(_is_data, filled)):
+            raise NoRows(f"{folder}: its files at {moment} are empty")
+        if not (kind := kind_of(filled)):
             raise NotFound(f"{folder}: its files at {moment} are none of {', '.join(FORMATS)}, so it has no rows")
         return self.table(place, kind)
 

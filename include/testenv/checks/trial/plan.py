@@ -85,7 +85,11 @@ class Runs(_Frozen):
     @property
     def moments(self) -> frozenset[str]:
         """All moments that its runs lead to."""
-        return frozenset(run.moment or self.moment for run in self.runs)
+        return frozenset(map(self.moment_of, self.runs))
+
+    def moment_of(self, run: Run) -> str:
+        """The moment that one of its runs leads to."""
+        return run.moment or self.moment
 
 
 class Record(_Frozen):

@@ -40,7 +40,8 @@ LEAVES = b"""
 import sys
 from pyspark.sql import SparkSession
 
-spark = SparkSession.builder.getOrCreate()
+builder = SparkSession.builder
+spark = (builder.enableHiveSupport() if sys.argv[1] == "hive" else builder).getOrCreate()
 system = spark._jvm.java.lang.System
 found = [spark.conf.get("spark.left", None), system.getProperty("spark.left"), spark.catalog.tableExists("left")]
 found += [spark.conf.get("spark.sql.shuffle.partitions"), spark.sparkContext.appName]
@@ -49,7 +50,7 @@ spark.conf.set("spark.left", "1")
 spark.conf.set("spark.sql.shuffle.partitions", "7")
 system.setProperty("spark.left", "1")
 spark.range(1).createOrReplaceTempView("left")
-sys.exit(0 if sys.argv[1] == '0' else sys.argv[1])
+sys.exit("no" if sys.argv[1] == "no" else 0)
 """
 
 
@@ -153,20 +154,20 @@ class TestJobs:
         assert "AccessDenied" in run["stateDetails"]
         assert f"env/{B}/landing/in.json" in run["stateDetails"]
 
-    def test_a_jvm_serves_the_jobs_of_one_role_and_keeps_nothing_of_them_and_none_after_one_that_failed(
+    def test_a_jvm_serves_the_jobs_of_one_role_and_keeps_nothing_and_none_after_one_that_failed_or_used_hive(
         self, account: Account, role: str
     ) -> None:
-        def ran(env_id: str, answer: str = "0") -> list[str]:
+        def ran(env_id: str, how: str = "") -> list[str]:
             """The process id of its JVM, and what a job finds there."""
-            job_id = start(account, account.role_arn(env_id), "leaves.py", answer, code_of=env_id)
-            assert wait(account, job_id, *OVER)["state"] == ("SUCCESS" if answer == "0" else "FAILED")
+            job_id = start(account, account.role_arn(env_id), "leaves.py", how, code_of=env_id)
+            assert wait(account, job_id, *OVER)["state"] == ("FAILED" if how == "no" else "SUCCESS")
             return log(account, job_id, "stdout", env_id).split()
 
-        first, other, failed, after = ran(A), ran(B), ran(A, "no"), ran(A)
+        first, other, failed, hive, last = ran(A), ran(B), ran(A, "no"), ran(A, "hive"), ran(A)
         nothing = ["None", "None", "False", "2", "leaves.py"]
-        assert [each[1:] for each in (first, other, failed, after)] == [nothing] * 4
+        assert [each[1:] for each in (first, other, failed, hive, last)] == [nothing] * 5
         assert first[0] == failed[0], "the role's next job has the same"
-        assert len({first[0], other[0], after[0]}) == 3
+        assert len({first[0], other[0], hive[0], last[0]}) == 4
 
     def test_a_job_whose_code_its_role_cannot_read_fails_before_it_starts(self, account: Account, role: str) -> None:
         run = wait(account, start(account, account.role_arn(B), "sleep.py"), *OVER)

@@ -94,6 +94,8 @@ class TestInAJvmThatIsThere:
             "--files s3://b/x.txt",
             "--conf spark.driver.extraJavaOptions=-Da=1",
             "--conf spark.pyspark.driver.python=/usr/bin/python3",
+            "--conf spark.jars.packages=a:b:1",
+            "--conf spark.driver.userClassPathFirst=true",
         ],
     )
     def test_what_asks_for_something_of_its_jvm_gets_its_own(self, parameters: str) -> None:

@@ -18,7 +18,7 @@ from testenv.checks.streaming import StreamingCheck
 from testenv.checks.trial.kills import Point
 from testenv.checks.trial.record import Output, Record, Run, State
 from testenv.core.contract import Contract, Field, Store
-from testenv.core.errors import NotFound
+from testenv.core.errors import NoRows, NotFound
 from testenv.core.pipelines import Archetype, Criticality, Pipeline
 
 KEY = ("kafka_partition", "kafka_offset")
@@ -72,7 +72,7 @@ class Trial:
                 raise NotFound(f"{name} is not there")
             return table(self.topic, ("partition", "offset"))
         if not (rows := self.moments[moment][store, name]):
-            raise NotFound(f"{name}: its files at {moment} are none of parquet, so it has no rows")
+            raise NoRows(f"{name}: its files at {moment} are empty")
         return table(rows)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -224,6 +224,12 @@ def test_a_quarantine_without_a_row_has_none_of_the_records() -> None:
     rows = [*WHOLE, (1, 1, "late")]
     moments = {moment: state(rows, rows, quarantine=()) for moment in ("head", "crashed")}
     assert judged(Trial(moments, KILLED)).outcome is Outcome.PASSED
+
+
+def test_an_output_that_has_no_row_on_one_side_differs() -> None:
+    """Its files are there, and empty: as many as the other side has, or not."""
+    verdict = judged(Trial({"head": state(), "crashed": state(lake=())}, KILLED))
+    assert rules(verdict) == ["records-changed"] and verdict.outcome is Outcome.FAILED
 
 
 def test_a_topic_that_cannot_be_read_is_noted_and_not_taken_as_whole() -> None:

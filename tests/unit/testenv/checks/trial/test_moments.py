@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from testenv.checks.diff import Fingerprint
 from testenv.checks.trial.lake import folders, kind_of
-from testenv.checks.trial.moments import differ
+from testenv.checks.trial.moments import Moments, differ
 from testenv.checks.trial.record import Output, State
 from testenv.checks.trial.tables import SCHEMA, copy_of, original_of
 from testenv.checks.trial.writers import Writers
@@ -50,6 +53,29 @@ def test_files_of_batches_are_one_output_however_they_lie() -> None:
     assert {folder: len(files) for folder, files in folders(listing, ["batch"]).items()} == {"lake/raw/a/dt=1/": 3}
     assert len(folders(listing)) == 3, "where nobody says that they are batches"
     assert list(folders({"lake/a/batch=1/dt=2/x.json": "1"}, ["batch"])) == ["lake/a/batch=1/dt=2/"]
+
+
+class ListedLake:
+    """A lake by its listing; a folder's rows are as many as its files."""
+
+    def __init__(self, *paths: str) -> None:
+        self.paths = dict.fromkeys(paths, "1")
+
+    def listing(self, _: str) -> dict[str, str]:
+        return self.paths
+
+    def fingerprint(self, _: str, listing: dict[str, str]) -> Fingerprint:
+        return Fingerprint("rows", len(listing), 0)
+
+    def keep(self, _: str, paths: Iterable[str]) -> None:
+        assert set(paths) <= self.paths.keys()
+
+
+def test_a_moment_has_one_output_for_the_files_of_batches() -> None:
+    lake: Any = ListedLake("lake/raw/a/batch=0/part.json", "lake/raw/a/batch=1/part.json")
+    nothing: Any = None
+    found = Moments(nothing, lake, None, Writers(), batches=["batch"])._record_lake("head")
+    assert [(each.name, each.fingerprint.rows) for each in found] == [("lake/raw/a/", 2)]
 
 
 def test_files_have_a_form_if_they_all_have_it() -> None:
