@@ -14,6 +14,7 @@ from tests.unit.testenv.checks.diff.naive import Row, counts, table
 
 from testenv.checks.diff import Example, Rules, diff, fingerprint
 from testenv.checks.diff import pairs as pairs_module
+from testenv.checks.diff import values as values_module
 from testenv.core.contract import Tolerance
 from testenv.core.errors import Failed, Invalid
 
@@ -68,6 +69,15 @@ def test_parts_that_wait_in_files_give_the_same(tables: tuple[list[Row], list[Ro
         patch.setattr(pairs_module, "PART_ROWS", 2)
         patch.setattr(type(one), "most_keys", 2)
         assert diff(one, other, Rules(key)) == at_once
+
+
+def test_examples_are_the_same_ones_in_one_order_however_rows_of_a_key_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Row] = [(1, "a", Decimal(number), None) for number in range(50)]
+    one, other = table(rows, SCHEMA), table([], SCHEMA)
+    found = diff(one, other, Rules(("id",)))
+    paired = values_module.paired
+    monkeypatch.setattr(values_module, "paired", lambda *sides: paired(*sides).reverse())
+    assert diff(one, other, Rules(("id",))) == found and len(found.examples) > 1
 
 
 def two(one: Any, other: Any, kind: pa.DataType, tolerance: Tolerance | None = None) -> Any:
