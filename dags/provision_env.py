@@ -8,6 +8,7 @@ from airflow.models import DAG
 from airflow.models.param import Param
 
 from testenv.core.kinds import load_kinds
+from testenv.core.spec import Models, Request
 from testenv.datasets.subset import load_tiers
 from testenv_airflow.defaults import TASKS
 from testenv_airflow.making import BUILD, make
@@ -101,6 +102,17 @@ PARAMS = {
         enum=["destroy", "keep"],
         values_display={"destroy": "destroy: leave nothing", "keep": "keep: quarantined for 24 hours, to look into"},
         description="What becomes of an environment whose provisioning fails.",
+    ),
+    "models": Param(
+        Request().models.value,
+        type="string",
+        title="Models",
+        enum=list(Models),
+        values_display={
+            Models.CODE: "code: those of the code, built where they differ from the dataset's",
+            Models.DATASET: "dataset: those of the dataset, as production has before a release",
+        },
+        description="Which dbt models it has when it is ready. A dataset without any gets the code's.",
     ),
     "follow": Param(
         False,

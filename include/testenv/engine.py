@@ -20,7 +20,7 @@ from testenv.core.lifecycle import ENDED, USABLE, WAITING, State
 from testenv.core.naming import EnvId, Names
 from testenv.core.plan import desired, plan
 from testenv.core.resources import Action, Resource, Step, System
-from testenv.core.spec import EnvironmentSpec, OnFailure, parse_request, specify
+from testenv.core.spec import EnvironmentSpec, Models, OnFailure, parse_request, specify
 from testenv.dbt import project_digest
 from testenv.ledger import Environment, LedgerWriter
 from testenv.ledger.reader import StepRecord
@@ -129,9 +129,12 @@ class Engine:
         return self.ledger.wait(env_id, self.kinds, self.clock()) or self.admit(env_id)
 
     def builds_models(self, env_id: EnvId) -> bool:
-        """Whether the environment's code has models other than those that its dataset brings along."""
+        """Whether the environment is to have models other than those that its dataset brings along."""
         spec = self.ledger.environment(env_id).spec
-        return project_digest(self.source.archive(spec.ref)) != self.datasets.get(spec.dataset).models
+        there = self.datasets.get(spec.dataset).models
+        if there and spec.models is Models.DATASET:
+            return False
+        return project_digest(self.source.archive(spec.ref)) != there
 
     def ensure(self, env_id: EnvId, systems: Collection[System], *, run_id: str = "") -> list[Step]:
         """Apply what is planned for `systems` and not yet applied, of a provision or a move."""

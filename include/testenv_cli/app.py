@@ -38,6 +38,7 @@ def up(
     tapes: Annotated[str, typer.Option(help="Tape set to fill topics from.", show_default="the dataset's")] = "",
     ttl_hours: Annotated[int | None, typer.Option(help="Lifetime.", show_default="the kind's")] = None,
     on_failure: Annotated[str, typer.Option(help="destroy or keep what a failed provision made.")] = "destroy",
+    models: Annotated[str, typer.Option(help="code or dataset: whose dbt models it begins with.")] = "code",
     follow: Annotated[bool, typer.Option("--follow", help="Move to each new dataset version.")] = False,
     timeout: Timeout = 900,
     no_wait: NoWait = False,
@@ -53,6 +54,7 @@ def up(
         "tapes": tapes or None,
         "ttl_hours": ttl_hours,
         "on_failure": on_failure,
+        "models": models,
         "follow": follow,
     }
     found = runs.provision(plane(), conf, wait=not no_wait, timeout=timeout)

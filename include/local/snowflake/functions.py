@@ -57,6 +57,8 @@ def rewrite(node: Expr, session: Session) -> Expr:
             return _to_zone(node)
         case exp.HashAgg():
             return _hash_agg(node)
+        case exp.Rand() if _orders_window(node):
+            return _chance(node)
         case exp.TableFromRows() if _calls_query_history(node.this):
             return _query_history(session)
         case exp.Table() if is_account_usage(node):
@@ -152,6 +154,20 @@ def _hash_agg(node: exp.HashAgg) -> Expr:
     folded = exp.Mod(this=total, expression=exp.Literal.number(_HASH_MODULUS))
     value = exp.cast(exp.func("coalesce", folded, exp.Literal.number(0)), "BIGINT", dialect="duckdb")
     return _named(value, node)
+
+
+def _orders_window(node: Expr) -> bool:
+    order = node.find_ancestor(exp.Order, exp.Select)
+    return isinstance(order, exp.Order) and isinstance(order.parent, exp.Window)
+
+
+def _chance(node: exp.Rand) -> Expr:
+    """RANDOM() where DuckDB takes nothing volatile: the row's own hash, another with each transaction or seed."""
+    select = node.find_ancestor(exp.Select) or exp.Select()
+    sources = [each.this for each in (select.args.get("from_"), *select.args.get("joins", ())) if each]
+    seed = node.this.copy() if node.this else exp.Anonymous(this="now")
+    rows = [exp.column(source.alias_or_name, quoted=True) for source in sources if source.alias_or_name]
+    return exp.Anonymous(this="hash", expressions=[seed, *rows])
 
 
 def _calls_query_history(call: Expr) -> bool:

@@ -30,6 +30,15 @@ class OnFailure(StrEnum):
     KEEP = "keep"
 
 
+class Models(StrEnum):
+    """Which models of dbt an environment has when it is ready."""
+
+    CODE = "code"
+    """Those of its code."""
+    DATASET = "dataset"
+    """Those that its dataset brings along, as production has before a release; its code's where that brings none."""
+
+
 class Request(BaseModel):
     """The conf of `provision_env`, as JSON schema says it. Every key has a default that works."""
 
@@ -44,6 +53,7 @@ class Request(BaseModel):
     ttl_hours: int | None = Field(None, ge=1)
     on_failure: OnFailure = OnFailure.DESTROY
     follow: bool = False
+    models: Models = Models.CODE
 
 
 class EnvironmentSpec(BaseModel):
@@ -62,6 +72,7 @@ class EnvironmentSpec(BaseModel):
     tapes: str = ""
     """The tape set that topics are filled from; empty: from the dataset."""
     follow: bool = False
+    models: Models = Models.CODE
 
 
 def parse_request(conf: Mapping[str, Any]) -> Request:
@@ -111,4 +122,5 @@ def specify(
         warehouse=kind.warehouse,
         tapes=tapes,
         follow=request.follow or kind.follows == "always",
+        models=request.models,
     )

@@ -32,7 +32,7 @@ class AdmitOperator(TestenvOperator):
     Returns the environment's id. Unknown keys, names, references and dataset versions are refused here, before anything
     is touched. Pushed early, the id is known to the cleaning up even if admission refuses.
 
-    :param build: id of the task group that builds the models; skipped when the code has none but the dataset's.
+    :param build: id of the task group that builds the models; skipped when there are to be none but the dataset's.
     """
 
     def __init__(self, *, build: str, **kwargs: Any) -> None:
@@ -64,10 +64,10 @@ class AdmitOperator(TestenvOperator):
 
 
 def skip_build(task: TestenvOperator, engine: Engine, context: Context, env_id: EnvId, group: str) -> None:
-    """Skip the task group that builds the models where the environment's code has none but its dataset's."""
+    """Skip the task group that builds the models where the environment is to have none but its dataset's."""
     if engine.builds_models(env_id):
         return
-    task.log.info("The code has the models that the dataset brings along: there is nothing to build")
+    task.log.info("The models are those that the dataset brings along: there is nothing to build")
     run = context["dag_run"]
     SkipMixin().skip(run, run.execution_date, task.dag.task_group_dict[group].iter_tasks())
 

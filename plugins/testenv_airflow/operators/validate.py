@@ -16,6 +16,7 @@ from airflow.utils.session import NEW_SESSION, provide_session
 from testenv.checks.plan import parse_asked, verdict_id
 from testenv.core.errors import NotFound, TestenvError
 from testenv.core.lifecycle import ENDED
+from testenv.core.spec import Models
 from testenv_airflow import notes
 from testenv_airflow.hooks.testenv import TestenvHook, airflow_errors
 from testenv_airflow.operators.base import TestenvOperator
@@ -105,6 +106,7 @@ class ProvisionOperator(TriggerDagRunOperator):
             "owner": context["dag"].dag_id,
             "ref": plan.head.commit,
             "dataset": plan.dataset,
+            "models": Models.DATASET,  # base's code, too, starts from what production has
         }
         super().execute(context)
 

@@ -417,3 +417,14 @@ def test_a_null_of_type_array(admin: Sql, db: str) -> None:
     admin("INSERT INTO t SELECT NULL::ARRAY UNION ALL SELECT ARRAY_CONSTRUCT('x')")
     query = "SELECT NULL::ARRAY AS a UNION ALL SELECT COALESCE(NULL::ARRAY, a) FROM t ORDER BY a NULLS LAST"
     assert admin(query) == [('["x"]',), (None,), (None,), (None,)]
+
+
+def test_a_window_is_ordered_by_chance(admin: Sql, db: str) -> None:
+    """As Snowflake: another row each time, and the same one for a seed. DuckDB takes nothing volatile there."""
+    admin("CREATE TABLE t AS SELECT SEQ4() AS id FROM TABLE(GENERATOR(ROWCOUNT => 1000))")
+    chosen = "SELECT id FROM t AS mine JOIN t USING (id) QUALIFY ROW_NUMBER() OVER (ORDER BY RANDOM({})) = 1"
+    assert len({admin(chosen.format(""))[0] for _ in range(8)}) > 1
+    assert len({admin(chosen.format(5))[0] for _ in range(8)}) == 1
+    assert admin("SELECT COUNT(*) FROM (SELECT ROW_NUMBER() OVER (ORDER BY RANDOM()) AS n FROM t) WHERE n > 990") == [
+        (10,)
+    ]

@@ -99,12 +99,15 @@ def test_an_environment_builds_what_its_code_changes_and_what_depends_on_it(repo
     engine = connect_engine(repository)
     environment = engine.request({"name": "models", "owner": "a test"}, run_id="models", fallback_name="unused")
     name = environment.env_id
+    asked = {"name": "released", "models": "dataset"}
+    released = engine.request(asked, run_id="released", fallback_name="unused").env_id
     try:
         engine.admit(name)
         engine.ensure(name, [System.SECRETS, System.S3, System.SNOWFLAKE])
         assert not engine.builds_models(name)
         mart.write_text(mart.read_text() + "\n-- changed\n")
         assert engine.builds_models(name)
+        assert not engine.builds_models(released)
         build = prepare_build(engine, repository, name, tmp_path / "code", "{}")
         target = tmp_path / "target"
         dbt.build(repository.dbt, build.project, target, build.environ, *build.arguments)
@@ -113,9 +116,10 @@ def test_an_environment_builds_what_its_code_changes_and_what_depends_on_it(repo
         after = {node for node in manifest["child_map"]["model.finsight.fct_payments"] if node.startswith("model.")}
         assert {result["unique_id"] for result in results} == {"model.finsight.fct_payments", *after}
     finally:
-        engine.drain(name)
-        engine.destroy(name, list(System))
-        engine.verify_gone(name)
+        for each in (name, released):
+            engine.drain(each)
+            engine.destroy(each, list(System))
+            engine.verify_gone(each)
 
 
 def test_models_that_cannot_be_built_keep_no_dataset_from_being_published(repository: Config) -> None:
