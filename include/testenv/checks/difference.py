@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from testenv.checks.diff import Thresholds, thresholds_of, violations
+from testenv.checks.diff import Difference, Thresholds, passes, thresholds_of, violations
 from testenv.checks.protocol import Finding, Severity, Verdict, Where
 from testenv.checks.release import Release
 from testenv.checks.trial.compare import Compared, compare
 from testenv.checks.trial.findings import failures, of_difference, of_failed
-from testenv.checks.trial.record import Moment, Record
+from testenv.checks.trial.lake import unpartitioned
+from testenv.checks.trial.record import Moment, Record, State
 from testenv.core.contract import Store
 
 NAME = "diff"
@@ -40,19 +41,21 @@ class DifferenceCheck:
             run.pipeline: run for run in reversed(record.runs) if run.state == "failed" and run.moment == Moment.BASE
         }
         findings += [of_failed("base-failed", run, "as it is in base", Severity.WARNING) for run in without.values()]
-        has_both = record.state(Moment.BASE) and record.state(Moment.HEAD)
-        if has_both and (comparison := compare(release, Moment.BASE, Moment.HEAD)):
+        base = record.state(Moment.BASE)
+        if base and record.state(Moment.HEAD) and (comparison := compare(release, Moment.BASE, Moment.HEAD)):
             for found in comparison.differing():
                 if not without.keys() & set(found.output.writers):
-                    findings += _findings(found)
+                    findings += _findings(found, base)
         findings += _undeclared(release, record)
         return Verdict.of(self.name, findings, ran, record.emulated)
 
 
-def _findings(found: Compared) -> Iterator[Finding]:
+def _findings(found: Compared, base: State) -> Iterator[Finding]:
     allowed = thresholds_of(found.contract) if found.contract else Thresholds()
     if found.difference is None:
-        new = found.before is None
+        rows, new = found.output.fingerprint.rows, _is_new(found, base)
+        if found.before is None and not new and passes(Difference(0, rows, only_in_head=rows), allowed):
+            return
         severity = Severity.NOTE if new else Severity.BREAKING
         yield of_difference("output-differs", found, "head and base do not leave it alike", REMEDY, severity=severity)
         return
@@ -62,6 +65,14 @@ def _findings(found: Compared) -> Iterator[Finding]:
     elif columns:  # whether a new column, or another type for the same values, breaks anything, the schema check says
         what = "head has columns that base has not, or of other types"
         yield of_difference("columns-differ", found, what, REMEDY, severity=Severity.NOTE)
+
+
+def _is_new(found: Compared, base: State) -> bool:
+    """Whether base has nothing of the kind: neither this output nor another partition of the same folder."""
+    folder = unpartitioned(found.output.name)
+    if found.output.store is not Store.S3 or folder == found.output.name:
+        return found.before is None
+    return not any(each.store is Store.S3 and unpartitioned(each.name) == folder for each in base.outputs)
 
 
 def _undeclared(release: Release, record: Record) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ def folders(listing: Listing, batches: Collection[str] = ()) -> dict[str, dict[s
     Of a folder that is named by one of `batches`, as `batch=7/` is by `batch`, the one that it lies in.
     """
     data = {path: etag for path, etag in listing.items() if _is_data(path)}
-    parents = sorted({_folder_of(path, batches) for path in data})
+    parents = sorted({unpartitioned(path.rpartition("/")[0] + "/", batches) for path in data})
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for path, etag in data.items():
         for parent in parents:
@@ -120,9 +120,12 @@ def folders(listing: Listing, batches: Collection[str] = ()) -> dict[str, dict[s
     return dict(found)
 
 
-def _folder_of(path: str, batches: Collection[str]) -> str:
-    *parts, _ = path.split("/")
-    while parts and "=" in parts[-1] and parts[-1].partition("=")[0] in batches:
+def unpartitioned(folder: str, keys: Collection[str] | None = None) -> str:
+    """The folder whose partition this is: without `interval=20260101/` and the like at its end; those of `keys` alone,
+    if there are any given.
+    """
+    *parts, _ = folder.split("/")
+    while parts and "=" in parts[-1] and (keys is None or parts[-1].partition("=")[0] in keys):
         parts.pop()
     return "/".join(parts) + "/"
 

@@ -177,6 +177,19 @@ def test_a_new_output_is_a_note_and_one_that_is_gone_breaks() -> None:
     assert [each.severity for each in DifferenceCheck().check(release(gone)).findings] == [Severity.BREAKING]
 
 
+def test_a_new_partition_beside_those_of_base_breaks_and_a_new_folder_of_partitions_is_a_note() -> None:
+    """A job that reads all from the beginning each time writes a day that base leaves empty."""
+    another = LAKE.replace("interval=20260102T000000", "interval=20260103T000000")
+    elsewhere = LAKE.replace("/payments/", "/refunds/")
+    for new, severity in ((another, Severity.BREAKING), (elsewhere, Severity.NOTE)):
+        trial = FrameTrial({"base": {LAKE: GOOD}, "head": {LAKE: GOOD, new: GOOD}}, BOTH)
+        [finding] = DifferenceCheck().check(release(trial)).findings
+        assert (finding.where.dataset, finding.severity) == (new.replace(":", ".", 1), severity)
+    trial = FrameTrial({"base": {LAKE: GOOD}, "head": {LAKE: GOOD, another: GOOD}}, BOTH)
+    for most, outcome in ((3, Outcome.PASSED), (2, Outcome.FAILED)):
+        assert DifferenceCheck().check(release(trial, contract(differences={"onlyInHead": most}))).outcome is outcome
+
+
 def test_a_new_column_or_another_type_for_the_same_values_is_a_note_and_a_column_that_is_gone_breaks() -> None:
     more = GOOD.with_columns(pl.lit(None, pl.String).alias("NOTE"), pl.col("PAYMENT_ID").cast(pl.Int32))
     verdict = DifferenceCheck().check(release(sides(GOOD, more)))
