@@ -13,9 +13,10 @@ from testenv.checks.protocol import Outcome
 
 ACCEPTED = {Outcome.PASSED, Outcome.NOT_APPLICABLE}
 
-SAMPLE = ("owner-and-sla", "values-that-the-contract-does-not-list")
-"""Cases for `make test-long`: of one pipeline and at the same time, so neither may see what the other does. `make
-faults` judges all, which takes hours, or those that CASES names."""
+SAMPLE = ("owner-and-sla", "values-that-the-contract-does-not-list", "snapshot-by-a-key-that-is-none")
+"""Cases for `make test-long`: two of one pipeline and at the same time, so neither may see what the other does, and one
+that shows only where base begins with models that head has not touched. `make faults` judges all, which takes hours, or
+those that CASES names."""
 
 
 def chosen() -> list[Case]:
