@@ -73,6 +73,12 @@ def test_a_harmless_change_is_a_yes_by_every_check(
     gone(answer)
 
 
+def test_both_sides_begin_with_the_models_that_are_released(client: Client, harmless: tuple[Answer, Path]) -> None:
+    """Were they head's, what head spoils would be spoiled for base, too. Which models are built, test_models says."""
+    made = client.run("provision_env", f"validate_release__{harmless[0].json['env_id']}")
+    assert made["conf"]["models"] == "dataset"
+
+
 def test_the_reports_are_written_and_stay_when_the_environment_is_gone(
     client: Client, harmless: tuple[Answer, Path]
 ) -> None:

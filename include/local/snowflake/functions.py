@@ -164,7 +164,7 @@ def _orders_window(node: Expr) -> bool:
 def _chance(node: exp.Rand) -> Expr:
     """RANDOM() where DuckDB takes nothing volatile: the row's own hash, another with each transaction or seed."""
     select = node.find_ancestor(exp.Select) or exp.Select()
-    sources = [each.this for each in (select.args.get("from_"), *select.args.get("joins", ())) if each]
+    sources = [each.this for each in (select.args.get("from_"), *(select.args.get("joins") or ())) if each]
     seed = node.this.copy() if node.this else exp.Anonymous(this="now")
     rows = [exp.column(source.alias_or_name, quoted=True) for source in sources if source.alias_or_name]
     return exp.Anonymous(this="hash", expressions=[seed, *rows])
