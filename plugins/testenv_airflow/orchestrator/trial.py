@@ -161,11 +161,16 @@ class _Trial:
         print(f"orchestrator: {step.do} {what}: {time.monotonic() - began:.1f} s", flush=True)
 
     def _differs(self, alone: Alone) -> bool:
-        """Whether the moment is not like the other, or a run on the way to it failed."""
-        one, other = self._states.get(alone.like), self._states[alone.moment]
-        failed = any(run.moment == alone.moment and run.state == "failed" for run in self._runs)
+        """Whether the moment is not like the other in something that no way alone has shown yet."""
+        shown = {each for way in self._states if way.startswith(f"{alone.moment}/") for each in self._wrong(alone, way)}
+        return not self._wrong(alone, alone.moment) <= shown
+
+    def _wrong(self, alone: Alone, moment: str) -> set[str]:
+        """Outputs that a moment does not have like the other, and pipelines of which a run on the way to it failed."""
+        one, other = self._states.get(alone.like), self._states[moment]
+        failed = {run.pipeline for run in self._runs if run.moment == moment and run.state == "failed"}
         whole = set(alone.pipelines) - broken(self._runs, alone.like)  # what a failed run left says nothing
-        return failed or (one is not None and bool(differ(one, other, self._plan.allowed, whole)))
+        return failed | set(differ(one, other, self._plan.allowed, whole) if one else ())
 
     def _moments(self) -> Moments:
         from testenv_airflow.orchestrator.trial_login import moments

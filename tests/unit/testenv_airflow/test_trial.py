@@ -17,14 +17,16 @@ from testenv_airflow.orchestrator.trial import _Trial
 from testenv_airflow.orchestrator.trial_run import Report
 from testenv_airflow.orchestrator.trial_step import OutOfTime
 
-WRITERS = {"RAW.PAYMENTS": "payments", "RAW.EVENTS": "stream"}
+WRITERS = {"RAW.PAYMENTS": "payments", "RAW.EVENTS": "stream", "RAW.SILENT": "stream"}
 
 
 class World:
     """Stands in for what runs DAGs and for what records: outputs are others, the `spoiled` ones, at these moments."""
 
-    def __init__(self, spoiled: Mapping[str, Collection[str]], no_time_for: str = "none") -> None:
-        self.spoiled, self.no_time_for = spoiled, no_time_for
+    def __init__(
+        self, spoiled: Mapping[str, Collection[str]], no_time_for: str = "none", failing: Collection[str] = ()
+    ) -> None:
+        self.spoiled, self.no_time_for, self.failing = spoiled, no_time_for, failing
         self.recorded: list[str] = []
 
     def record(self, moment: str, ran: Collection[str], tasks: Mapping[str, tuple[str, ...]]) -> State:
@@ -49,7 +51,8 @@ class World:
     def take(self, step: Runs) -> Iterator[tuple[Run, Report]]:
         for run in step.runs:
             where = {"side": step.side, "moment": run.moment or step.moment, "log": f"{len(self.recorded)}"}
-            killed = {"state": "killed", "killed_at": run.kill_at} if run.kill_at else {"state": "success"}
+            ended = "failed" if where["moment"] in self.failing else "success"
+            killed = {"state": "killed", "killed_at": run.kill_at} if run.kill_at else {"state": ended}
             yield Run(pipeline=run.pipeline, logical_date=run.logical_date, **where, **killed), Report("success")
         if step.moment == self.no_time_for:
             raise OutOfTime("too long")
@@ -84,13 +87,28 @@ def test_what_differs_is_disturbed_apart_and_that_is_what_counts(table: str, mom
     assert len(anew) == 1 and anew != {run.log for run in trial._runs if run.moment == other}, "the first ones are gone"
 
 
-def test_what_differs_apart_too_is_disturbed_in_each_way_alone() -> None:
-    world = World({"disturbed": ["RAW.EVENTS"], "crashed": ["RAW.EVENTS"]})
+POINTS = [f"crashed/{point}" for point in ("before-offsets", "after-offsets", "before-commit", "after-commit")]
+
+
+def alone(world: World) -> list[str]:
     tried(world)
-    alone = [each for each in world.recorded if "/" in each]
-    assert alone == [
-        f"crashed/{point}" for point in ("before-offsets", "after-offsets", "before-commit", "after-commit")
-    ]
+    return [each for each in world.recorded if "/" in each]
+
+
+def test_what_differs_apart_too_is_disturbed_in_each_way_alone() -> None:
+    assert alone(World({"disturbed": ["RAW.EVENTS"], "crashed": ["RAW.EVENTS"]})) == POINTS
+
+
+def test_no_further_way_is_tried_once_all_that_differs_has_shown_alone() -> None:
+    both = ["RAW.EVENTS", "RAW.SILENT"]
+    spoiled = {"disturbed": both, "crashed": both, "crashed/before-offsets": ["RAW.EVENTS"]}
+    assert alone(World(spoiled)) == POINTS, "one of the two has not shown"
+    assert alone(World(spoiled | {"crashed/after-offsets": ["RAW.SILENT"]})) == POINTS[:2]
+
+
+def test_a_run_that_fails_when_all_is_at_once_is_looked_for_until_it_fails_alone() -> None:
+    failing = ("crashed", "crashed/after-offsets")
+    assert alone(World({"disturbed": ["RAW.EVENTS"]}, failing=failing)) == POINTS[:2]
 
 
 def test_where_time_runs_out_for_a_way_alone_the_rest_is_judged_and_its_half_is_forgotten() -> None:

@@ -112,6 +112,7 @@ Step = Annotated[Runs | Record | Reset, Field(discriminator="do")]
 class Alone(_Frozen):
     """Steps to go on with where `moment` differs from `like` in what `pipelines` wrote, and what to go on with then.
 
+    Of several that take one moment apart, the next is tried only while something differs that none before has shown.
     Steps that come to a moment once more take the place of those that did before. What is `optional` tells more of what
     is known already, and is left where there is no time for it.
     """
