@@ -11,11 +11,10 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from testenv.checks.history import GitHistory
-from testenv.checks.impact import tree_at, write
+from testenv.checks.impact import tree_at
 from testenv.checks.isolation.canary import LateCanary
 from testenv.checks.kept import Artifacts, Kept, cpu_clock
 from testenv.checks.plan import Asked, Plan
@@ -188,13 +187,12 @@ class Validator:
         return verdict
 
     def _release(self, kept: Kept, plan: Plan, stack: ExitStack) -> Release:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="testenv-verdict-")))
         has_trial = plan.needs_trial and self._record(kept.env_id) is not None
         trial = stack.enter_context(self.trials.open(kept.env_id)) if has_trial else None
         has_history = plan.base.commit != WORKING_TREE
         return Release(
-            base=self._tree(kept, plan, "base", folder, trial),
-            head=self._tree(kept, plan, "head", folder, trial),
+            base=self._tree(kept, plan, "base", trial),
+            head=self._tree(kept, plan, "head", trial),
             pipelines={name: each for name, each in kept.pipelines("head").items() if name in plan.choice.names},
             registry=self.registry(plan.dataset),
             history=GitHistory(self.repo, plan.base.commit) if has_history else NoHistory(),
@@ -204,11 +202,11 @@ class Validator:
             keep=kept.put_for_people,
         )
 
-    def _tree(self, kept: Kept, plan: Plan, side: str, folder: Path, trial: OpenTrial | None) -> Tree:
-        commit, root = (plan.base if side == "base" else plan.head).commit, folder / side
-        write(tree_at(self.repo, commit), root)
+    def _tree(self, kept: Kept, plan: Plan, side: str, trial: OpenTrial | None) -> Tree:
+        commit = (plan.base if side == "base" else plan.head).commit
         environment = trial.environment(side) if trial else None
-        return Tree(commit, root, kept.contracts(side), plan.contracts_at, kept.manifest(side), environment)
+        files = tree_at(self.repo, commit)
+        return Tree(commit, files, kept.contracts(side), plan.contracts_at, kept.manifest(side), environment)
 
     # ---------------------------------------------------------------- report
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from testenv.checks.diff.table import Table
+from testenv.checks.impact.trees import Tree as Files
 from testenv.checks.trial.record import Record
 from testenv.core.contract import Contracts, Store
 from testenv.core.pipelines import Pipelines
@@ -59,14 +59,14 @@ class Environment(Protocol):
 
 @dataclass(frozen=True)
 class Tree:
-    """One side of a change: its files below `root`, which nobody writes, and what was read from them.
+    """One side of a change: its files, and what was read from them.
 
-    `contracts_at` is where the contracts' files lie below it. `manifest` is dbt's, of the project in this tree; None
+    `contracts_at` is where the contracts' files lie among them. `manifest` is dbt's, of the project in this tree; None
     where it has none. `environment` is None where nothing ran.
     """
 
     ref: str
-    root: Path
+    files: Files
     contracts: Contracts = field(default_factory=dict)
     contracts_at: str = "include/catalog/contracts"
     manifest: Mapping[str, Any] | None = None

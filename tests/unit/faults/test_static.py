@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.faults.corpus import REPO, Case, Catcher, cases
 from tests.unit.faults.estate import made
 
+from testenv.checks.impact.trees import tree_at, tree_of
 from testenv.checks.protocol import Outcome, Severity, Verdict
 from testenv.checks.release import Release, Tree
 from testenv.checks.schema import SchemaCheck
@@ -29,13 +29,13 @@ OTHERS = [case for case in cases() if case not in STATIC]
 
 
 @pytest.mark.parametrize("case", [each for each in STATIC if not changes_dbt(each)], ids=lambda case: case.name)
-def test_what_is_declared(case: Case, tmp_path: Path) -> None:
-    judged_rightly(case, SchemaCheck().check(release(case, tmp_path)))
+def test_what_is_declared(case: Case) -> None:
+    judged_rightly(case, SchemaCheck().check(release(case)))
 
 
 @pytest.mark.parametrize("case", [each for each in OTHERS if not changes_dbt(each)], ids=lambda case: case.name)
-def test_what_is_none_of_its_business_passes(case: Case, tmp_path: Path) -> None:
-    verdict = SchemaCheck().check(release(case, tmp_path))
+def test_what_is_none_of_its_business_passes(case: Case) -> None:
+    verdict = SchemaCheck().check(release(case))
     assert verdict.outcome is Outcome.PASSED, verdict.findings
 
 
@@ -54,7 +54,7 @@ def base_contracts() -> dict[str, Any]:
     return load_contracts(REPO / CONTRACTS)
 
 
-def release(case: Case, folder: Path, base: Any = None, head: Any = None) -> Release:
+def release(case: Case, base: Any = None, head: Any = None) -> Release:
     """The case's release, as far as this check looks at it: contracts, the schemas of topics, dbt's manifests."""
     contracts = dict(base_contracts())
     schemas = {file.name: file.read_text() for file in (REPO / AVRO).iterdir()}
@@ -68,9 +68,5 @@ def release(case: Case, folder: Path, base: Any = None, head: Any = None) -> Rel
         elif path.startswith(AVRO):
             schemas.pop(name, None)
             schemas |= {name: text} if text is not None else {}
-    root = folder / "head"
-    root.mkdir(parents=True)
-    for name, text in schemas.items():
-        (root / name).write_text(text)
-    before = Tree("base", REPO / AVRO, base_contracts(), manifest=base)
-    return Release(before, Tree("head", root, contracts, manifest=head))
+    before = Tree("base", tree_at(REPO / AVRO), base_contracts(), manifest=base)
+    return Release(before, Tree("head", tree_of(schemas), contracts, manifest=head))

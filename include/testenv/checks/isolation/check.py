@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from testenv.checks.impact.layout import Layout, read_layout
 from testenv.checks.impact.trees import Tree as Files
-from testenv.checks.impact.trees import tree_at
 from testenv.checks.isolation.code import Place, looked_at, places
 from testenv.checks.isolation.names import REMEDIES, Known
 from testenv.checks.isolation.writes import HISTORY, LIMIT, denied, disturbed, statements
@@ -26,8 +25,8 @@ class IsolationCheck:
     name: str = "isolation"
 
     def check(self, release: Release) -> Verdict:
-        """The verdict. Raises errors of `testenv.core.errors` where a tree cannot be read."""
-        base_files, head_files = tree_at(release.base.root), tree_at(release.head.root)
+        """The verdict."""
+        base_files, head_files = release.base.files, release.head.files
         layout, known = read_layout(head_files), known_names(release)
         changed = [path for path in head_files if base_files.digest(path) != head_files.digest(path)]
         was, now = (_all_places(files, layout, known) for files in (base_files, head_files))

@@ -49,7 +49,7 @@ class _Run:
     ran: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.was, self.now = subjects(self.release.base.root), subjects(self.release.head.root)
+        self.was, self.now = subjects(self.release.base.files), subjects(self.release.head.files)
 
     def _add(self, changes: Iterator[Change], demanded: Demands, dataset: str, file: str = "") -> None:
         self.findings += [finding(change, demanded, dataset, file) for change in changes]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
+from testenv.checks.impact.trees import Tree
 from testenv.datasets.avro import Registry, Schema
 
 _NAME = re.compile(r"(?:\d+-)?(?P<subject>.+?)(?:-v(?P<version>\d+))?\.(?P<kind>avsc|schema\.json)")
@@ -64,12 +64,13 @@ class Subject:
         return self.texts[-1]
 
 
-def subjects(root: Path) -> dict[str, Subject]:
-    """Every subject below `root`, by its name."""
+def subjects(files: Tree) -> dict[str, Subject]:
+    """Every subject among the files, by its name."""
     found: dict[str, list[tuple[Kind, Text]]] = {}
-    for file in sorted(_files(root)):
-        if match := _NAME.fullmatch(file.name):
-            text = Text(int(match["version"] or 0), file.relative_to(root).as_posix(), file.read_text(encoding="utf-8"))
+    for path in files:
+        folder, name = posixpath.split(path)
+        if (match := _NAME.fullmatch(name)) and not any(map(_is_skipped, folder.split("/"))):
+            text = Text(int(match["version"] or 0), path, files.text(path))
             found.setdefault(match["subject"], []).append((Kind(match["kind"]), text))
     return {
         name: Subject(name, texts[0][0], tuple(sorted((text for _, text in texts), key=lambda text: text.version)))
@@ -77,10 +78,8 @@ def subjects(root: Path) -> dict[str, Subject]:
     }
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for folder, inner, names in os.walk(root):
-        inner[:] = sorted(name for name in inner if not name.startswith(".") and name not in _SKIPPED)
-        yield from (Path(folder, name) for name in names if name.endswith(tuple(f".{kind}" for kind in Kind)))
+def _is_skipped(folder: str) -> bool:
+    return folder.startswith(".") or folder in _SKIPPED
 
 
 def registered(registry: Registry, subject: str) -> Sequence[Text]:

@@ -15,6 +15,7 @@ from tests.conftest import REPO
 
 from testenv.backends.registry import connect_engine
 from testenv.backends.waiting import wait_until
+from testenv.checks.impact.trees import tree_at
 from testenv.checks.release import Release, Tree
 from testenv.config import Config
 from testenv.core.naming import EnvId
@@ -92,7 +93,7 @@ def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
             wait_until(lambda: trials.engine.run_status(task).state in ended, "the trial has ended", seconds=SECONDS)
             trial = stack.enter_context(trials.open(env_id))
             sides = [
-                Tree(ref, repository.folder, contracts, environment=trial.environment(side))
+                Tree(ref, tree_at(repository.folder, ref), contracts, environment=trial.environment(side))
                 for side, ref in (("base", base), ("head", head))
             ]
             chosen = {id_: pipelines[id_] for id_ in affected if id_ in pipelines}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from itertools import permutations
-from pathlib import Path
 
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.protocol import Finding, Outcome, Severity, Verdict, Where, Witness, judge
 from testenv.checks.release import Release, Tree
 from testenv.core.errors import Failed
 
-RELEASE = Release(Tree("base", Path("base")), Tree("head", Path("head")))
+RELEASE = Release(Tree("base", tree_of({})), Tree("head", tree_of({})))
 
 
 def finding(rule: str, severity: Severity = Severity.BREAKING, dataset: str = "a") -> Finding:

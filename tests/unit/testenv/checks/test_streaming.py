@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pytest
 
 from testenv.checks.diff import ArrowTable, Rules, Table, fingerprint
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.protocol import Outcome, Severity, Verdict
 from testenv.checks.release import Release, Tree
 from testenv.checks.streaming import StreamingCheck
@@ -115,7 +115,7 @@ def judged(trial: Trial | None, streaming: bool = True) -> Verdict:
             fields=tuple(Field(path=name, type="integer", primary_key=True) for name in KEY),
         ),
     }
-    tree = Tree("HEAD", Path(), contracts)
+    tree = Tree("HEAD", tree_of({}), contracts)
     release = Release(tree, tree, {"cards": pipeline}, trial=trial)
     return StreamingCheck().check(release)
 

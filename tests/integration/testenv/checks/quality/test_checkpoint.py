@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from tests.integration.testenv.conftest import World
 from testenv.backends.protocol import Site
 from testenv.backends.snowflake import Account, run
 from testenv.checks.diff import Fingerprint, SnowflakeTable, Table
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.protocol import Outcome, Severity, Verdict
 from testenv.checks.quality import QualityCheck
 from testenv.checks.release import Release, Tree
@@ -102,8 +102,8 @@ def make_trial(world: World, site: Site) -> Iterator[Any]:
 
 def verdict(trial: OneTrial, base: Contracts, head: Contracts, docs: dict[str, bytes]) -> Verdict:
     release = Release(
-        Tree("b", Path("/"), base),
-        Tree("h", Path("/"), head),
+        Tree("b", tree_of({}), base),
+        Tree("h", tree_of({}), head),
         trial=trial,
         keep=lambda path, body: docs.update({path: body}),
     )

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import boto3
@@ -23,6 +22,7 @@ from tests.integration.local.aws.support import Account, until
 from testenv.backends.kafka_admin import KafkaAdmin
 from testenv.backends.kafka_records import RecordProducer
 from testenv.checks.diff import Table, diff, files, fingerprint, topic
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.places import places, rows_of
 from testenv.checks.protocol import Outcome
 from testenv.checks.release import Release, Tree
@@ -272,7 +272,7 @@ def release(trial: Trial) -> Release:
         streaming=True,
     )
     read = Contract(id="kafka.card_events", version="1", store=Store.KAFKA, name="card_events", owner="o", fields=())
-    tree = Tree("HEAD", Path(), {read.id: read})
+    tree = Tree("HEAD", tree_of({}), {read.id: read})
     return Release(tree, tree, {"cards": pipeline}, trial=trial)
 
 

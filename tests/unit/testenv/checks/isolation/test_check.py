@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from testenv.checks.diff import Table
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.isolation import IsolationCheck
 from testenv.checks.isolation.names import Known
 from testenv.checks.isolation.writes import disturbed, refusals, statements
@@ -54,21 +54,16 @@ def run(error: str, side: Side = "head", date: str = "2026-01-02") -> Run:
     return Run(pipeline="p", logical_date=date, side=side, moment=side, state="failed", error=error)
 
 
-def verdict(tmp_path: Path, trial: FewRuns | None = None, canary: Canary | None = None, **files: str) -> Verdict:
+def verdict(trial: FewRuns | None = None, canary: Canary | None = None, **files: str) -> Verdict:
     """Of a tree with one SQL file, `base` and `head` its texts."""
-    sides = []
-    for side in ("base", "head"):
-        folder = tmp_path / side / "dags"
-        folder.mkdir(parents=True)
-        (folder / "load.sql").write_text(files.get(side, "SELECT 1"))
-        sides.append(Tree(side, tmp_path / side))
+    sides = [Tree(side, tree_of({"dags/load.sql": files.get(side, "SELECT 1")})) for side in ("base", "head")]
     return IsolationCheck().check(Release(*sides, trial=trial, canary=canary))
 
 
 PRODUCTION = "INSERT INTO FINSIGHT_PROD.RAW.X SELECT 1"
 
 
-def test_a_write_to_production_is_told_by_the_lint_the_denial_and_the_history(tmp_path: Path) -> None:
+def test_a_write_to_production_is_told_by_the_lint_the_denial_and_the_history() -> None:
     trial = FewRuns(
         (
             run(
@@ -77,7 +72,7 @@ def test_a_write_to_production_is_told_by_the_lint_the_denial_and_the_history(tm
         ),
         [{"QUERY_TEXT": PRODUCTION, "DATABASE_NAME": OWN, "EXECUTION_STATUS": "FAIL"}],
     )
-    found = verdict(tmp_path, trial, base="SELECT 1", head=PRODUCTION)
+    found = verdict(trial, base="SELECT 1", head=PRODUCTION)
     assert found.outcome is Outcome.FAILED
     assert {(each.rule, each.severity) for each in found.findings} == {
         ("hard-coded-database", Severity.BREAKING),
@@ -88,22 +83,22 @@ def test_a_write_to_production_is_told_by_the_lint_the_denial_and_the_history(tm
     assert lint.where.file == "dags/load.sql:1"
 
 
-def test_what_base_did_is_a_warning(tmp_path: Path) -> None:
+def test_what_base_did_is_a_warning() -> None:
     error = "Object 'FINSIGHT_PROD.RAW.X' does not exist or not authorized."
     trial = FewRuns((run(error), run(error, "base")), [{"QUERY_TEXT": PRODUCTION, "DATABASE_NAME": OWN}])
-    found = verdict(tmp_path, trial, base=PRODUCTION, head=PRODUCTION + ";")
+    found = verdict(trial, base=PRODUCTION, head=PRODUCTION + ";")
     assert found.outcome is Outcome.PASSED
     assert {each.severity for each in found.findings} == {Severity.WARNING}
     assert len(found.findings) == 3
 
 
-def test_nothing_is_told_of_a_trial_that_stayed_at_home(tmp_path: Path) -> None:
+def test_nothing_is_told_of_a_trial_that_stayed_at_home() -> None:
     history = [
         {"QUERY_TEXT": f'CREATE TABLE "{OWN}"."TESTENV_HEAD"."3_RAW_T" CLONE {OWN}.RAW.T', "DATABASE_NAME": OWN},
         {"QUERY_TEXT": "SELECT * FROM INFORMATION_SCHEMA.TABLES", "DATABASE_NAME": OWN},
         {"QUERY_TEXT": f"select * from {OWN}.RAW.PAYMENTS", "DATABASE_NAME": None},
     ]
-    found = verdict(tmp_path, FewRuns((run("KeyError: 'x'"),), history), head="SELECT 2")
+    found = verdict(FewRuns((run("KeyError: 'x'"),), history), head="SELECT 2")
     assert (found.outcome, found.findings) == (Outcome.PASSED, ())
     assert found.ran == (
         "names in dags/load.sql",
@@ -112,8 +107,8 @@ def test_nothing_is_told_of_a_trial_that_stayed_at_home(tmp_path: Path) -> None:
     )
 
 
-def test_a_history_that_cannot_be_read_is_said_and_fails_nothing(tmp_path: Path) -> None:
-    found = verdict(tmp_path, FewRuns(refused=True))
+def test_a_history_that_cannot_be_read_is_said_and_fails_nothing() -> None:
+    found = verdict(FewRuns(refused=True))
     assert [(each.rule, each.unsure) for each in found.findings] == [("history-not-read", True)]
     assert found.outcome is Outcome.PASSED
 
@@ -163,24 +158,24 @@ def test_an_environments_own_names_are_told_alike_in_every_environment() -> None
     assert first == second == [("AccessDenied", "b/env/ENV/lake/x")]
 
 
-def test_one_refusal_of_many_runs_is_one_finding(tmp_path: Path) -> None:
+def test_one_refusal_of_many_runs_is_one_finding() -> None:
     runs = tuple(run("AccessDenied on bucket x", date=f"2026-01-0{day}") for day in (3, 2))
-    [found] = verdict(tmp_path, FewRuns(runs)).findings
+    [found] = verdict(FewRuns(runs)).findings
     assert found.where.pipeline == "p"
     assert found.witness and found.witness.content == "the run for 2026-01-02"
 
 
-def test_a_canary_that_changed_is_breaking(tmp_path: Path) -> None:
+def test_a_canary_that_changed_is_breaking() -> None:
     same = Canary({"a": "1", "b": "2"}, {"a": "1", "b": "2"})
     assert list(disturbed(same)) == []
     changed = Canary({"a": "1", "b": "2"}, {"a": "3", "c": "4"})
     told = [each.what.rpartition(", and ")[2] for each in disturbed(changed)]
     assert told == ["is not what it was before the trial", "is gone", "is new"]
-    found = verdict(tmp_path, canary=changed)
+    found = verdict(canary=changed)
     assert found.outcome is Outcome.FAILED
     assert [each.where.dataset for each in found.findings] == ["a", "b", "c"]
     assert "canary a" in found.ran
 
 
-def test_nothing_changed_and_nothing_ran_is_not_applicable(tmp_path: Path) -> None:
-    assert verdict(tmp_path).outcome is Outcome.NOT_APPLICABLE
+def test_nothing_changed_and_nothing_ran_is_not_applicable() -> None:
+    assert verdict().outcome is Outcome.NOT_APPLICABLE

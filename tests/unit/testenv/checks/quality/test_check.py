@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from testenv.checks.diff import Fingerprint, Table
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.protocol import Outcome, Severity, Verdict, judge
 from testenv.checks.quality import QualityCheck
 from testenv.checks.quality.checkpoint import Answer, Answers, Asked, Keep
@@ -88,7 +88,7 @@ def verdict(
             for one in each.expectations
         }
 
-    sides = [Tree(ref, Path("/"), {each.id: each} if each else {}) for ref, each in (("b", base), ("h", head))]
+    sides = [Tree(ref, tree_of({}), {each.id: each} if each else {}) for ref, each in (("b", base), ("h", head))]
     kept: dict[str, bytes] = {}
     release = Release(*sides, trial=trial, keep=kept.__setitem__)
     found = judge(QualityCheck(ask=ask), release, lambda: 0.0, lambda: 0.0)
@@ -228,7 +228,7 @@ def test_a_trial_that_did_not_come_to_head_is_an_error() -> None:
 
 def test_nothing_ran_and_nothing_loosened_is_not_applicable() -> None:
     same = {"snowflake.RAW.T": contract(NULLS)}
-    release = Release(Tree("b", Path("/"), same), Tree("h", Path("/"), same))
+    release = Release(Tree("b", tree_of({}), same), Tree("h", tree_of({}), same))
     assert QualityCheck().check(release).outcome is Outcome.NOT_APPLICABLE
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from testenv.checks.impact.trees import tree_at
 from testenv.checks.release import Columns, NoHistory, Tree, Version
 from testenv.datasets.contracts import load_contracts
 
@@ -138,7 +139,7 @@ class Shop:
         nodes = {"model.shop.fct_orders": self.model} if self.model else {}
         environment = None if self.columns is None else _Ran(self.columns)
         loaded = load_contracts(contracts)
-        return Tree(ref, root, loaded, manifest={"nodes": nodes}, environment=environment)
+        return Tree(ref, tree_at(root), loaded, manifest={"nodes": nodes}, environment=environment)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
 from testenv.checks.diff import ArrowTable, Table, fingerprint
+from testenv.checks.impact.trees import tree_of
 from testenv.checks.release import Release, Tree
 from testenv.checks.trial.record import Output, Record, Run, State
 from testenv.core.contract import Contract, Field, Store, Tolerance
@@ -126,5 +126,5 @@ def pipeline(id_: str = "payments_daily", **more: Any) -> Pipeline:
 def release(trial: FrameTrial | None, held: Contract | None = None, **pipelines: Pipeline) -> Release:
     """A release with one contract on both sides."""
     held = held or contract()
-    tree = Tree("ref", Path(), contracts={held.id: held})
+    tree = Tree("ref", tree_of({}), contracts={held.id: held})
     return Release(tree, tree, pipelines=pipelines or {"payments_daily": pipeline()}, trial=trial)
