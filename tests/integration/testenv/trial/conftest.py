@@ -17,6 +17,7 @@ from testenv.backends.registry import connect_engine
 from testenv.backends.waiting import wait_until
 from testenv.checks.impact.trees import tree_at
 from testenv.checks.release import Release, Tree
+from testenv.checks.trial.plan import Plan
 from testenv.config import Config
 from testenv.core.naming import EnvId
 from testenv.core.pipelines import load_pipelines
@@ -26,12 +27,11 @@ from testenv.reaper import destroy_wholly
 from testenv.source import CODE
 from testenv.trials import Trials
 
-SECONDS = 600
-
 Edits = Mapping[str, tuple[str, str]]
 """File → what in it is replaced, and by what."""
 
 Try = Callable[..., Release]
+Change = Callable[[Plan], Plan]
 
 
 @dataclass(frozen=True)
@@ -78,19 +78,22 @@ def trials(config: Config, repository: Repository) -> Trials:
 
 @pytest.fixture
 def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
-    """Tries a change, for the pipelines that are named: the release as checks get it. Environments are destroyed."""
+    """Tries a change, for the pipelines that are named: the release as checks get it. Environments are destroyed.
+
+    `by` makes another plan of the one that there would be; limits are its fields.
+    """
     with ExitStack() as stack:
 
-        def tried(edits: Edits, *affected: str, **limits: int) -> Release:
+        def tried(edits: Edits, *affected: str, by: Change = lambda plan: plan, **limits: int) -> Release:
             base, head = repository.commit({}), repository.commit(edits)
             env_id = provision(trials, head)
             stack.callback(destroy_wholly, trials.engine, env_id)
             contracts = load_contracts()
             pipelines = load_pipelines(contracts)
-            plan = trials.plan(env_id, affected, pipelines, pipelines, contracts)
-            task = trials.start(env_id, plan.model_copy(update=limits), base)
-            ended = ("succeeded", "failed")
-            wait_until(lambda: trials.engine.run_status(task).state in ended, "the trial has ended", seconds=SECONDS)
+            plan = by(trials.plan(env_id, affected, pipelines, pipelines, contracts).model_copy(update=limits))
+            task = trials.start(env_id, plan, base)
+            ended, most = ("succeeded", "failed"), plan.seconds + 60
+            wait_until(lambda: trials.engine.run_status(task).state in ended, "the trial has ended", seconds=most)
             trial = stack.enter_context(trials.open(env_id))
             sides = [
                 Tree(ref, tree_at(repository.folder, ref), contracts, environment=trial.environment(side))
@@ -103,9 +106,9 @@ def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
 
 
 def provision(trials: Trials, ref: str) -> EnvId:
-    """A ci environment of a commit, ready."""
+    """A ci environment of a commit, ready, as a verdict's is."""
     engine, name = trials.engine, f"t{secrets.token_hex(4)}"
-    env_id = engine.request({"kind": "ci", "ref": ref}, run_id=name, fallback_name=name).env_id
+    env_id = engine.request({"kind": "ci", "ref": ref, "models": "dataset"}, run_id=name, fallback_name=name).env_id
     engine.admit(env_id)
     engine.ensure(env_id, set(System))
     engine.verify(env_id)
