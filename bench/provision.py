@@ -141,12 +141,15 @@ def _states(plane: ControlPlane) -> dict[str, str]:
     return {environment["id"]: environment["state"] for environment in plane.environments(ended=False)}
 
 
-def wait(done: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: float = 0.5) -> None:
-    deadline = time.monotonic() + seconds
+def wait(
+    done: Callable[[], bool], what: str, seconds: float = PATIENCE, pause: Callable[[float], float] = lambda _: 0.5
+) -> None:
+    """Until it is done; `pause` gives the seconds until the next look from those that were waited."""
+    began = time.monotonic()
     while not done():  # each question costs the web server CPU that the run could use
-        if time.monotonic() > deadline:
+        if (waited := time.monotonic() - began) > seconds:
             sys.exit(f"gave up: not within {seconds:.0f} s: {what}")
-        time.sleep(pause)
+        time.sleep(pause(waited))
 
 
 # ---------------------------------------------------------------- without Airflow

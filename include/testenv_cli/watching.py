@@ -94,9 +94,9 @@ def wait(
 
 def pause(waited: float) -> float:
     """Seconds until the next look, a twentieth of those that were waited: each look costs the web server CPU, and
-    thirty verdicts are waited for at once.
+    thirty verdicts are waited for at once. Looks every five seconds took a tenth of all CPU from them.
     """
-    return min(5.0, max(0.5, waited / 20))
+    return min(20.0, max(0.5, waited / 20))
 
 
 def table(run: Run) -> Table:
