@@ -58,8 +58,9 @@ def test_no_pipeline_that_is_left_out_does_anything_else(try_release: Try, seed:
         ended[run.side][run.pipeline] = run.state
     left_out = set(everything) - chosen
     assert len(left_out) > len(everything) / 2
-    assert {id_: ended["base"][id_] for id_ in left_out} == dict.fromkeys(left_out, "success")
-    assert {id_: ended["head"][id_] for id_ in left_out} == dict.fromkeys(left_out, "success")
+    ran = {side: {id_: states[id_] for id_ in left_out} for side, states in ended.items()}
+    assert ran["base"] == ran["head"], f"{sorted(changes)} affect {sorted(chosen)} alone"
+    assert sum(state == "success" for state in ran["base"].values()) > len(everything) / 2
     found = DifferenceCheck().check(release).findings
     assert found, f"{sorted(changes)} change nothing, so nothing is shown"
     unexpected = [each.what for each in found if not chosen & set(each.where.pipeline.split(", "))]
