@@ -91,6 +91,12 @@ def test_a_feed_runs_for_the_days_on_which_files_landed() -> None:
     assert dates(pipeline("it", **feed, lookback_days=1)) == DAYS[1:]
 
 
+def test_a_feed_that_is_read_later_than_the_days_runs_when_its_files_are_read() -> None:
+    feed = {"archetype": Archetype.S3, "inputs": ("s3.scores",), "lookback_days": 7}
+    landed = SEED.model_copy(update={"files": {"landing/scores/dt=2026-01-02/part-1.json": "x"}})
+    assert dates(pipeline("it", **feed), dataset=landed) == ("2026-01-09T00:00:00Z",)
+
+
 def test_a_stream_runs_twice_and_what_no_catalogue_has_for_the_days() -> None:
     stream = pipeline("it", archetype=Archetype.KAFKA, streaming=True, schedule="@hourly", inputs=("kafka.events",))
     assert dates(stream) == ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")
