@@ -7,7 +7,6 @@ of CPU before a task's own work, which is less.
 from __future__ import annotations
 
 import gc
-from importlib import import_module
 
 from airflow import settings
 from airflow.executors.local_executor import LocalExecutor, QueuedLocalWorker
@@ -17,18 +16,12 @@ from airflow.plugins_manager import ensure_plugins_loaded
 from testenv.backends.aws import make_clients
 from testenv.config import Config
 
-IMPORTED_LATE = ("snowflake.connector", "great_expectations")
-"""What tasks import when they need it: three seconds of CPU. Not Polars, whose threads a child would not have."""
-
-
 class WarmLocalExecutor(LocalExecutor):
     """Code that was imported is the workers' until the scheduler is restarted; DAG files themselves are read anew."""
 
     def start(self) -> None:
         ensure_plugins_loaded()
         DagBag(include_examples=False)  # runs the files, which import more while they run
-        for module in IMPORTED_LATE:
-            import_module(module)
         make_clients(Config.from_environ())
         settings.reconfigure_orm = _keep_orm
         settings.engine.dispose()  # no connection may be shared with a child

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 from airflow.executors.local_executor import LocalExecutor, LocalWorkerBase
 
-from testenv_airflow.executor import IMPORTED_LATE, WarmLocalExecutor
+from testenv_airflow.executor import WarmLocalExecutor
 
 
 def die(*_: Any, **__: Any) -> None:
@@ -32,14 +30,3 @@ def test_an_executor_whose_worker_died_with_a_task_replaces_it_and_can_end(monke
     assert dead not in executor.workers and all(worker.is_alive() for worker in executor.workers)
     executor.end()
     assert [worker.exitcode for worker in executor.workers] == [0, 0]
-
-
-def test_what_is_imported_for_all_tasks_starts_no_thread_that_a_child_would_lack() -> None:
-    code = f"""import glob, {", ".join(IMPORTED_LATE)}
-for name in glob.glob("/proc/self/task/*/comm"):
-    print(open(name).read())
-"""
-    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environ, capture_output=True, check=True)
-    [_main, *others] = done.stdout.decode().split()
-    assert {*others} <= {"jemalloc_bg_thd"}, "jemalloc's knows of forks, as NumPy's do, which are switched off here"
