@@ -16,6 +16,7 @@ from airflow.plugins_manager import ensure_plugins_loaded
 from testenv.backends.aws import make_clients
 from testenv.config import Config
 
+
 class WarmLocalExecutor(LocalExecutor):
     """Code that was imported is the workers' until the scheduler is restarted; DAG files themselves are read anew."""
 

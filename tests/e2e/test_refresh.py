@@ -110,20 +110,20 @@ def test_who_follows_stands_on_it_when_the_run_has_ended_with_what_its_owner_kee
 
 
 def test_an_environment_stands_on_its_kind_s_tier_and_its_pipelines_run(
-    client: Client, stack: RunningStack, config: Config, version: str, slug: str
+    client: Client, stack: RunningStack, config: Config, version: str, follower: str, slug: str
 ) -> None:
     environment = client.up("--name", slug, "--kind", "ci")
     assert environment["dataset"] == f"{version}-ci"
     assert client("run", environment["id"], "payments_to_snowflake", "2026-01-02").code == 0
-    with (
-        closing(reader(Production.from_environ(config, stack.env))) as production,
-        psycopg2.connect(**client("connect", environment["id"], "--json").json["postgres"]) as copy,
-        production.cursor() as real,
-        copy.cursor() as masked,
-    ):
+    with closing(reader(Production.from_environ(config, stack.env))) as production, production.cursor() as real:
         real.execute(IDENTIFIERS)
-        masked.execute(IDENTIFIERS)
-        persons, made_up = set(real.fetchall()), set(masked.fetchall())
+        persons = set(real.fetchall())
+    made_up: set[Any] = set()
+    for env_id in (environment["id"], follower):  # of a small production the tier of ci may hold nobody: it is a draw
+        login = client("connect", env_id, "--json").json["postgres"]
+        with closing(psycopg2.connect(**login)) as copy, copy.cursor() as masked:
+            masked.execute(IDENTIFIERS)
+            made_up |= set(masked.fetchall())
     made_up -= hand_made()
     assert len(made_up) > 10 and len(persons) > 100
     assert {each for each in made_up & persons if each[0]} == set(), "beside null and nothing"
