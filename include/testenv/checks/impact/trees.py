@@ -7,6 +7,7 @@ import posixpath
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from testenv.core.errors import Failed
@@ -109,8 +110,12 @@ def _tree_of_commit(folder: Path, commit: str) -> Tree:
             entries[path] = Entry(digest, link=mode == "120000")
             if kind != "blob":
                 entries[path] = Entry(f"{kind} {digest}")
-    blobs = _blobs(folder, {entry.digest for entry in entries.values() if " " not in entry.digest})
-    return Tree(entries, lambda path: blobs.get(entries[path].digest, b""))
+
+    @cache
+    def blobs() -> dict[str, bytes]:
+        return _blobs(folder, {entry.digest for entry in entries.values() if " " not in entry.digest})
+
+    return Tree(entries, lambda path: blobs().get(entries[path].digest, b""))
 
 
 def _blobs(folder: Path, digests: set[str]) -> dict[str, bytes]:

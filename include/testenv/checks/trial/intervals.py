@@ -127,8 +127,8 @@ def _dates(
         case Archetype.KAFKA:
             changed = []
     inside = [time for time in changed if window.start <= time < window.end]
-    if pipeline.archetype is Archetype.S3:
-        inside = inside or changed  # who reads a feed days later may find the window's files after it alone, or fails
+    if not inside and pipeline.archetype is Archetype.S3:
+        inside = changed  # runs that read a feed days later lie beyond the window, and without a file they would fail
     return choose(pipeline.schedule, window, inside, most)
 
 

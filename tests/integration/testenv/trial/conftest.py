@@ -31,7 +31,7 @@ Edits = Mapping[str, tuple[str, str]]
 """File → what in it is replaced, and by what."""
 
 Try = Callable[..., Release]
-Change = Callable[[Plan], Plan]
+Replan = Callable[[Plan], Plan]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def try_release(trials: Trials, repository: Repository) -> Iterator[Try]:
     """
     with ExitStack() as stack:
 
-        def tried(edits: Edits, *affected: str, by: Change = lambda plan: plan, **limits: int) -> Release:
+        def tried(edits: Edits, *affected: str, by: Replan = lambda plan: plan, **limits: int) -> Release:
             base, head = repository.commit({}), repository.commit(edits)
             env_id = provision(trials, head)
             stack.callback(destroy_wholly, trials.engine, env_id)
