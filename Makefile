@@ -100,16 +100,16 @@ format: .venv/.airflow.installed ## let ruff mend what it can
 	@.venv/airflow/bin/ruff check --fix
 	.venv/airflow/bin/ruff format
 
-# Two processes with a stack each, as one alone leaves half of two cores idle.
+# Two processes with a stack each, as one alone leaves half of two cores idle. Unit tests go where they make both last alike.
 test: install .venv/.dbt-tests.installed ## the tests of every change, on stacks of their own; writes junit-*.xml
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=line test-parts test-whole
 
 .PHONY: test-parts test-whole
 test-parts:
-	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-parts.xml tests/unit tests/integration tests/isolation
+	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-parts.xml tests/integration tests/isolation
 
 test-whole:
-	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-whole.xml tests/e2e tests/crash tests/faults
+	@$(PYTHON) -m pytest -m "not long" --junitxml=junit-whole.xml tests/unit tests/e2e tests/crash tests/faults
 
 test-long: install .venv/.dbt-tests.installed ## those that take minutes each
 	@$(PYTHON) -m pytest -m long --junitxml=junit-long.xml tests
