@@ -25,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bench.cpu import looking
 from bench.provision import timing, wait
 from tests.commits import commit
 from tests.faults.corpus import Case, changes, named, read_repository
@@ -134,7 +135,7 @@ def main() -> None:
     print(f"where it goes: {stages}", flush=True)
 
     arrivals = random.Random(5)
-    with timing() as taken, ThreadPoolExecutor(AT_ONCE) as pool:
+    with timing() as taken, looking() as looks, ThreadPoolExecutor(AT_ONCE) as pool:
         asked = []
         for number, fault in enumerate(faults):
             asked.append(pool.submit(judge, plane, base, 1000 + number, fault))
@@ -153,6 +154,7 @@ def main() -> None:
         "wrong_verdicts": len(wrong),
         "wrong": wrong,
         "leaked_resources": sum(map(len, left.values())),
+        "cpu_by_kind": looks.shares(taken.cpu_s),
         "single_stages_s": stages,
         f"{number}_stages_s": where_it_goes(plane, many),
         "cores": os.cpu_count(),
