@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from testenv.backends.errors import is_refused_login, of_kafka
+from testenv.backends.errors import is_about_leaders, is_refused_login, of_kafka
 from testenv.backends.waiting import wait_until
 from testenv.config import KafkaConfig
 
@@ -90,7 +90,7 @@ class KafkaAdmin:
             except KafkaException as error:
                 if error.args[0].name() == "_NOENT":  # no partition has a leader
                     return self._all_unknown({partition.topic for partition in partitions})
-                if error.args[0].name() not in ("NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"):
+                if not is_about_leaders(error.args[0]):
                     raise
                 return False
             return True
