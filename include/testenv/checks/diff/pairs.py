@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 COUNT = "__count__"
 """How many more rows of this hash base has than head; negative: head than base."""
 
-PARTS = 256
+PARTS = 1 << 8
+"""Keys are divided by the first bits of their hash: into parts, which lie together in a file, ..."""
+
+BUCKETS = 1 << 20
+"""... and finer, to be compared by sum."""
 
 PART_ROWS = 1 << 21
 """Rows of both sides that are compared at once: some 200 MB."""
@@ -36,32 +40,31 @@ class Unequal:
 
 
 class Side:
-    """The pairs of one side, in a file: batch after batch, keys and then rows, by the first byte of the key, its part.
+    """The pairs of one side, in a file: batch after batch, keys and then rows, part by part.
 
-    `rows` and `sums` are of each part: number of rows, and sum of their hashes.
+    `rows`: number of rows of each part. `sums`: sum of the rows' hashes of each bucket.
     """
 
     def __init__(self, pairs: Iterable[Pairs], file: IO[bytes]) -> None:
         import numpy as np
 
-        self.rows, self.sums = np.zeros(PARTS, np.int64), np.zeros(PARTS, np.uint64)
+        self.rows, self.sums = np.zeros(PARTS, np.int64), np.zeros(BUCKETS, np.uint64)
         self._file = file
         self._batches: list[Any] = []
         for keys, hashes in pairs:
-            place = (keys >> np.uint64(56)).astype(np.uint8)
+            place = _first(keys, PARTS).astype(np.uint8)  # of bytes the sort is a count
             order = np.argsort(place, kind="stable")
-            hashes = hashes[order]
-            file.write(keys[order].data)
+            keys, hashes = keys[order], hashes[order]
+            file.write(keys.data)
             file.write(hashes.data)
             rows = np.bincount(place, minlength=PARTS)
-            starts = np.concatenate((np.zeros(1, np.int64), np.cumsum(rows)))
-            sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(hashes, dtype=np.uint64)))[starts]
             self.rows += rows
-            self.sums += sums[1:] - sums[:-1]
-            self._batches.append(starts)
+            # One more for each row: also rows of nothing, whose hash is 0, are counted.
+            np.add.at(self.sums, _first(keys, BUCKETS), hashes + np.uint64(1))
+            self._batches.append(np.concatenate((np.zeros(1, np.int64), np.cumsum(rows))))
 
-    def frame(self, parts: Sequence[int]) -> pl.DataFrame:
-        """The pairs of some parts."""
+    def frame(self, parts: Sequence[int], wanted: Any) -> pl.DataFrame:
+        """The pairs of some parts, of those buckets for which `wanted` says so."""
         import numpy as np
         import polars as pl
 
@@ -75,7 +78,16 @@ class Side:
                     self._file.seek((offset + start) * 8)
                     column.append(np.frombuffer(self._file.read((end - start) * 8), np.uint64))
             at += 2 * int(starts[-1])
-        return pl.DataFrame({KEY: np.concatenate(found[0]), ROW: np.concatenate(found[1])})
+        keys, hashes = map(np.concatenate, found)
+        kept = wanted[_first(keys, BUCKETS)]
+        return pl.DataFrame({KEY: keys[kept], ROW: hashes[kept]})
+
+
+def _first(keys: Hashes, of: int) -> Any:
+    """Place of each key among so many (a power of two), by its first bits: an index, so signed."""
+    import numpy as np
+
+    return (keys >> np.uint64(65 - of.bit_length())).astype(np.int64)
 
 
 @contextmanager
@@ -86,14 +98,15 @@ def divided(base: Iterable[Pairs], head: Iterable[Pairs]) -> Iterator[tuple[Side
 
 
 def unequal(base: Side, head: Side) -> Iterator[Unequal]:
-    """What differs, in order of the parts; parts whose rows and sums are equal are not looked at."""
+    """What differs, in order of the parts; buckets whose sums are equal are not looked at."""
     import numpy as np
 
-    differ = np.flatnonzero((base.rows != head.rows) | (base.sums != head.sums))
-    sizes = (base.rows + head.rows)[differ]
-    for group in np.split(differ, np.flatnonzero(np.diff(np.cumsum(sizes) // PART_ROWS)) + 1):
+    differ = base.sums != head.sums
+    parts = np.flatnonzero(differ.reshape(PARTS, -1).any(axis=1))
+    sizes = (base.rows + head.rows)[parts]
+    for group in np.split(parts, np.flatnonzero(np.diff(np.cumsum(sizes) // PART_ROWS)) + 1):
         if len(group):
-            one, other = (side.frame(group.tolist()) for side in (base, head))
+            one, other = (side.frame(group.tolist(), differ) for side in (base, head))
             left = _left(one, other)
             yield Unequal(left, (_repeated(one, left), _repeated(other, left)))
 
@@ -103,29 +116,8 @@ def _left(base: pl.DataFrame, head: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     signed = [side.with_columns(pl.lit(sign, pl.Int64).alias(COUNT)) for side, sign in ((base, 1), (head, -1))]
-    if _repeats(base) or _repeats(head):
-        counted = pl.concat(signed).group_by(KEY, ROW).agg(pl.col(COUNT).sum())
-        return counted.filter(pl.col(COUNT) != 0).sort(KEY, ROW)
-    # Most rows are equal. Sorting hashes, which finds those that are not, is far cheaper than a join.
-    alone = pl.col(ROW).is_in(_once(base, head).implode())
-    return pl.concat(side.filter(alone) for side in signed).sort(KEY, ROW)
-
-
-def _once(base: pl.DataFrame, head: pl.DataFrame) -> pl.Series:
-    """Hashes of rows that occur once in both sides together."""
-    import numpy as np
-    import polars as pl
-
-    found = np.sort(np.concatenate((base[ROW].to_numpy(), head[ROW].to_numpy())))
-    new = np.concatenate((np.ones(1, bool), found[1:] != found[:-1], np.ones(1, bool)))
-    return pl.Series(found[new[:-1] & new[1:]] if len(found) else found)
-
-
-def _repeats(side: pl.DataFrame) -> bool:
-    import numpy as np
-
-    keys = np.sort(side[KEY].to_numpy())
-    return bool((keys[1:] == keys[:-1]).any())
+    counted = pl.concat(signed).group_by(KEY, ROW).agg(pl.col(COUNT).sum())
+    return counted.filter(pl.col(COUNT) != 0).sort(KEY, ROW)
 
 
 def _repeated(side: pl.DataFrame, left: pl.DataFrame) -> int:
