@@ -15,12 +15,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import json
 import logging
 import os
-import selectors
-import signal
 import socket
 import sys
 import time
@@ -30,67 +27,41 @@ from typing import Any
 
 from local.aws.processes import end_left_over, forget, remember
 from local.aws.task_table import Task, TaskTable
+from local.warm_parent import WarmParent, be_a_child, stop_signals_held, threads
 
 log = logging.getLogger("local.aws.runner")
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _IMPORT_PATHS = [str(_REPOSITORY / "include"), str(_REPOSITORY / "plugins")]
 _LARGEST_REQUEST = 1 << 20
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 _TICK = 0.2  # seconds between looks at deadlines while a task is being stopped
 
 
-class Runner:
-    """The loop. `serve` returns when it has been told to stop and all tasks have ended."""
+class Runner(WarmParent):
+    """The loop."""
 
     def __init__(self, path: Path, work_dir: Path, max_runs: int, max_services: int) -> None:
         self._work_dir = work_dir
         self._table = TaskTable(max_runs, max_services)
-        self._selector = selectors.DefaultSelector()
-        self._stopping = False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        self._path = path
         for folder in work_dir.glob("tasks/*"):  # of a runner that was killed
             end_left_over(folder)
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        previous = os.umask(0o177)  # credentials come this way
-        try:
-            self._listener.bind(str(path))
-        finally:
-            os.umask(previous)
-        self._listener.listen(64)
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        self._wakeup, write_end = os.pipe()
-        for end in (self._wakeup, write_end):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(write_end)
-        self._selector.register(self._wakeup, selectors.EVENT_READ, self._drain)
-        for number in _STOP_SIGNALS:
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the wakeup descriptor is written to
+        super().__init__(path)
 
-    def serve(self) -> None:
-        while not (self._stopping and not self._table.running()):
-            for key, _ in self._selector.select(self._table.next_deadline(_TICK)):
-                key.data(key.fileobj)
-            self._reap()
-            self._table.kill_overdue()
-            if not self._stopping:
-                while (task := self._table.take()) is not None:
-                    self._start(task)
-        self._path.unlink(missing_ok=True)
+    def at_work(self) -> bool:
+        return bool(self._table.running())
 
-    def _on_stop(self, number: int, _frame: object) -> None:
-        log.info("signal %s: ending all tasks", signal.Signals(number).name)
-        self._stopping = True
+    def patience(self) -> float | None:
+        return self._table.next_deadline(_TICK)
+
+    def attend(self) -> None:
+        self._reap()
+        self._table.kill_overdue()
+        if not self.stopping:
+            while (task := self._table.take()) is not None:
+                self._start(task)
+
+    def end_all(self) -> None:
         self._table.stop_all(grace=10.0)
-
-    def _drain(self, descriptor: int) -> None:
-        os.read(descriptor, 4096)
 
     def _reap(self) -> None:
         for task in self._table.running():
@@ -100,8 +71,7 @@ class Runner:
                 self._table.ended(task, code if code >= 0 else 128 - code)
                 forget(self._folder(task))
 
-    def _accept(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+    def accept(self, connection: socket.socket) -> None:
         connection.settimeout(2.0)  # a request is one small write of a local client
         with connection:
             try:
@@ -115,7 +85,7 @@ class Runner:
 
     def _handle(self, request: dict[str, Any]) -> dict[str, Any]:
         match request["op"]:
-            case "start" if self._stopping:
+            case "start" if self.stopping:
                 return {"error": "the runner is stopping"}
             case "start":
                 self._table.add(Task(request["id"], tuple(request["command"]), dict(request["environment"])))
@@ -137,20 +107,15 @@ class Runner:
         folder = self._folder(task)
         folder.mkdir(parents=True, exist_ok=True)
         task.port = None if task.is_run else _free_port()
-        threads = _threads()
-        if threads != 1:
-            log.warning("%d threads in the parent: a fork may hang, so %s starts a new interpreter", threads, task.id)
+        if (number := threads()) != 1:
+            log.warning("%d threads in the parent: a fork may hang, so %s starts a new interpreter", number, task.id)
         environment = self._environment(task)
-        # A signal between fork and the child's own handlers would run this process's handler in the child.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-        try:
+        with stop_signals_held():
             pid = os.fork()
             if pid == 0:
-                _become(task, folder, environment, fresh=not task.is_run or threads != 1)
+                _become(task, folder, environment, fresh=not task.is_run or number != 1)
             with contextlib.suppress(PermissionError, ProcessLookupError):  # the child was faster
                 os.setpgid(pid, pid)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         self._table.started(task, pid)
         remember(pid, folder)
 
@@ -180,11 +145,7 @@ def _become(task: Task, folder: Path, environment: dict[str, str], *, fresh: boo
     code = 70  # EX_SOFTWARE
     try:
         os.setpgid(0, 0)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # a task does not outlive the runner
-        signal.set_wakeup_fd(-1)
-        for number in (*_STOP_SIGNALS, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+        be_a_child()
         output = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (output, 1), (output, 2)):
@@ -206,11 +167,6 @@ def _become(task: Task, folder: Path, environment: dict[str, str], *, fresh: boo
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def _threads() -> int:
-    """Threads of this process, native ones included."""
-    return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
 def _free_port() -> int:
@@ -256,7 +212,7 @@ def main() -> None:
     _warm(arguments.work_dir.resolve())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     runner = Runner(arguments.socket, arguments.work_dir.resolve(), arguments.max_runs, arguments.max_services)
-    log.info("ready at %s after %.1f s, %d thread(s)", arguments.socket, time.monotonic() - began, _threads())
+    log.info("ready at %s after %.1f s, %d thread(s)", arguments.socket, time.monotonic() - began, threads())
     runner.serve()
 
 

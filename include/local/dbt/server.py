@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import array
 import contextlib
-import ctypes
 import gc
 import json
 import logging
@@ -26,15 +25,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.warm_parent import WarmParent, be_a_child, stop_signals_held, threads
+
 log = logging.getLogger("local.dbt.server")
 
 GRACE = 10.0
 """Seconds that a child gets to end when its caller is gone."""
 
 _LARGEST_REQUEST = 1 << 20
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
 _WARM_PROJECT = Path(__file__).with_name("warm_project")
 
 
@@ -47,50 +45,24 @@ class Call:
     kill_at: float | None = None
 
 
-class Server:
-    """The loop. `serve` returns when it has been told to stop and all children have ended."""
+class Server(WarmParent):
+    """The loop."""
 
     def __init__(self, path: Path) -> None:
-        path.unlink(missing_ok=True)
-        self._path = path
         self._calls: dict[int, Call] = {}
-        self._stopping = False
-        self._selector = selectors.DefaultSelector()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        previous = os.umask(0o177)  # credentials come this way
-        try:
-            self._listener.bind(str(path))
-        finally:
-            os.umask(previous)
-        self._listener.listen(64)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
-        self._wakeup, write_end = os.pipe()
-        for end in (self._wakeup, write_end):
-            os.set_blocking(end, False)
-        signal.set_wakeup_fd(write_end)
-        self._selector.register(self._wakeup, selectors.EVENT_READ, self._drain)
-        for number in _STOP_SIGNALS:
-            signal.signal(number, self._on_stop)
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # so that the wakeup descriptor is written to
+        super().__init__(path)
 
-    def serve(self) -> None:
-        while not (self._stopping and not self._calls):
-            for key, _ in self._selector.select(1.0 if self._calls else None):
-                key.data(key.fileobj)
-            self._reap()
-        self._path.unlink(missing_ok=True)
+    def at_work(self) -> bool:
+        return bool(self._calls)
 
-    def _on_stop(self, number: int, _frame: object) -> None:
-        log.info("signal %s: ending all children", signal.Signals(number).name)
-        self._stopping = True
+    def patience(self) -> float | None:
+        return 1.0 if self._calls else None
+
+    def end_all(self) -> None:
         for call in self._calls.values():
             self._end(call)
 
-    def _drain(self, descriptor: int) -> None:
-        os.read(descriptor, 4096)
-
-    def _accept(self, listener: socket.socket) -> None:
-        connection, _ = listener.accept()
+    def accept(self, connection: socket.socket) -> None:
         connection.settimeout(5.0)  # a request is one small write of a local client
         try:
             request, streams = _receive(connection)
@@ -102,31 +74,25 @@ class Server:
         for stream in streams:
             os.close(stream)
         self._calls[pid] = Call(connection, pid)
-        self._selector.register(connection, selectors.EVENT_READ, lambda _: self._left(pid))
+        self.selector.register(connection, selectors.EVENT_READ, lambda _: self._left(pid))
 
     def _fork(self, request: dict[str, object], streams: list[int]) -> int:
-        threads = sum(1 for _ in Path("/proc/self/task").iterdir())
-        # A signal between fork and the child's own handlers would run this process's handler in the child.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
-        try:
+        fresh = threads() != 1
+        with stop_signals_held():
             pid = os.fork()
             if pid == 0:
-                _become(request, streams, self._close, fresh=threads != 1)
-            return pid
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+                _become(request, streams, self.let_go, fresh=fresh)
+        return pid
 
-    def _close(self) -> None:
-        """In a child: let go of what is the parent's alone."""
-        self._selector.close()
-        self._listener.close()
+    def let_go(self) -> None:
+        super().let_go()
         for call in self._calls.values():
             call.connection.close()
 
     def _left(self, pid: int) -> None:
         """The caller is gone: nobody waits for the child."""
         call = self._calls[pid]
-        self._selector.unregister(call.connection)
+        self.selector.unregister(call.connection)
         self._end(call)
 
     @staticmethod
@@ -134,7 +100,7 @@ class Server:
         call.kill_at = call.kill_at or time.monotonic() + GRACE
         _signal_group(call.pid, signal.SIGTERM)
 
-    def _reap(self) -> None:
+    def attend(self) -> None:
         for call in list(self._calls.values()):
             pid, status = os.waitpid(call.pid, os.WNOHANG)
             if pid:
@@ -143,7 +109,7 @@ class Server:
                 with contextlib.suppress(OSError):  # the caller has gone
                     call.connection.sendall(bytes([code if code >= 0 else 128 - code]))
                 with contextlib.suppress(KeyError):  # as `_left` has noticed
-                    self._selector.unregister(call.connection)
+                    self.selector.unregister(call.connection)
                 call.connection.close()
                 del self._calls[pid]
             elif call.kill_at and time.monotonic() > call.kill_at:
@@ -177,12 +143,8 @@ def _become(request: dict[str, object], streams: list[int], close: Callable[[], 
     code = 70  # EX_SOFTWARE
     try:
         os.setsid()
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)  # it does not outlive the parent
-        signal.set_wakeup_fd(-1)
-        for number in (*_STOP_SIGNALS, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_DFL)
+        be_a_child()
         signal.signal(signal.SIGINT, signal.default_int_handler)  # as in any Python program
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         for target, source in enumerate(streams):
             os.dup2(source, target)
             os.close(source)
