@@ -25,9 +25,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.snowflake import control, errors, login, patches
+from local.snowflake import control, errors, login, patches, refusals
 from local.snowflake.auth import LoginRefused
-from local.snowflake.cursor import Cursor, bare
+from local.snowflake.cursor import Cursor
 from local.snowflake.engine import Engine
 from local.snowflake.session import Session
 
@@ -168,7 +168,7 @@ def run(session: Session, body: dict[str, Any], request: Request) -> dict[str, A
 
 def _classify(sql: str) -> tuple[int, int]:
     """Snowflake's type id of a statement, and its number of ``?``."""
-    text = bare(sql)
+    text = refusals.bare(sql)
     if control.find(text):
         return (SELECT if text.upper().startswith(("SHOW", "DESC", "LIST", "LS")) else UNKNOWN), 0
     parsed = parse_one(text)

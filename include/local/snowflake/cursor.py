@@ -14,13 +14,11 @@ from fakesnow import info_schema
 from fakesnow.cursor import FakeSnowflakeCursor
 from snowflake.connector.errors import Error
 from sqlglot import Expr, exp
-from sqlglot.errors import TokenError
-from sqlglot.tokens import TokenType
 
 from local.snowflake import (
+    alter,
     changes,
     clone,
-    comments,
     copy_into,
     errors,
     functions,
@@ -29,6 +27,7 @@ from local.snowflake import (
     lengths,
     merge,
     privileges,
+    refusals,
     temporary,
     visibility,
 )
@@ -39,9 +38,7 @@ from local.snowflake.session import Session
 
 SUCCESS = "SELECT 'Statement executed successfully.' AS status"
 _ATTEMPTS = 8
-_QUERIES = (TokenType.SELECT, TokenType.WITH)
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment, exp.TruncateTable)
-_COMMANDS = ("PARAMETERS", "USER FUNCTIONS")  # the SHOW statements that sqlglot cannot parse and fakesnow can run
 _KEYS = (
     exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint, exp.Reference, exp.CollateColumnConstraint,
 )  # fmt: skip
@@ -50,36 +47,6 @@ _KEYS = (
 def status(message: str) -> str:
     """The reply of a statement that has one line to say."""
     return f"SELECT {literal(message)} AS status"
-
-
-def bare(command: str) -> str:
-    """A statement without comments around it and semicolons after it.
-
-    Raises:
-        ProgrammingError: 8 if there is more than one statement; 1003 if a string, a quoted name or a comment has no
-            end; 2 if it could make a name with an apostrophe, as fakesnow writes names between apostrophes into SQL
-            that runs without a check of privileges.
-    """
-    try:
-        tokens = sqlglot.tokenize(command, read="snowflake")
-    except TokenError as e:
-        raise errors.unterminated(command) from e
-    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
-        tokens.pop()
-    if count := sum(token.token_type is TokenType.SEMICOLON for token in tokens):
-        raise errors.error(
-            f"Actual statement count {count + 1} did not match the desired statement count 1.", 8, "0A000"
-        )
-    if tokens and tokens[0].token_type not in _QUERIES:
-        for token in tokens:
-            if token.token_type is TokenType.IDENTIFIER:
-                _refuse_apostrophe(token.text)
-    return command[tokens[0].start : tokens[-1].end + 1] if tokens else ""
-
-
-def _refuse_apostrophe(name: str) -> None:
-    if "'" in name:
-        raise errors.unsupported("a name with an apostrophe")
 
 
 class Cursor(FakeSnowflakeCursor):
@@ -132,7 +99,7 @@ class Cursor(FakeSnowflakeCursor):
     def _run(self, command: str, params: Any, *args: Any, **kwargs: Any) -> None:
         from local.snowflake import control  # its statements know the cursor they run on
 
-        text = bare(command)
+        text = refusals.bare(command)
         self.session.leave_dropped()
         if found := control.find(text):
             statement, match = found
@@ -183,8 +150,8 @@ class Cursor(FakeSnowflakeCursor):
     def check_db_and_schema(self, expression: Expr) -> None:
         """Called by fakesnow once for each statement, before it changes the tree."""
         bindings = list(self._bindings) if isinstance(self._bindings, (list, tuple)) else self._bindings
-        resolved = expression.copy().transform(lambda e: fakesnow_identifier(e, bindings))
-        _refuse_commands(resolved)
+        resolved = expression.copy().transform(lambda e: refusals.identifier(e, bindings))
+        refusals.refuse_commands(resolved)
         privileges.refuse_foreign(resolved)
         super().check_db_and_schema(expression)
         privileges.check(resolved, self.session)
@@ -260,7 +227,10 @@ class Cursor(FakeSnowflakeCursor):
             case exp.Create() if transformed.find(exp.TemporaryProperty) and transformed.kind in ("TABLE", "VIEW"):
                 self._create_temporary(transformed, params)
             case exp.Alter():
-                self._alter(transformed, params)
+                if not alter.has_changed_length(self, transformed):
+                    super()._execute(transformed, params)
+                    alter.follow(self, transformed)
+                self.reply(SUCCESS)
             case _:
                 super()._execute(transformed, params)
                 if isinstance(transformed, exp.Comment):
@@ -294,37 +264,6 @@ class Cursor(FakeSnowflakeCursor):
                 catalog.rows(info_schema.insert_table_comment_sql(*target, comment[1]))
         if target[0] != "temp":
             changes.forget_loads(self.session, target)
-
-    def _alter(self, alter: exp.Alter, params: Any) -> None:
-        """Also hold the new length of a column, for which DuckDB has to write the table anew."""
-        action = next(iter(alter.args.get("actions") or []), None)
-        if isinstance(action, exp.AlterColumn) and self._lengthened(alter, action):
-            return
-        super()._execute(alter, params)
-        if isinstance(action, exp.ColumnDef):
-            table = privileges.table_name(alter.this, self.session)
-            if limit := lengths.limit_of(action.kind):
-                ddl = str(clone.table_ddl(self._duck_conn, table))
-                clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, limit))
-            comments.put(self._duck_conn, table, comments.declared([action]))
-        elif isinstance(action, exp.RenameColumn):
-            table, new = privileges.table_name(alter.this, self.session), action.args["to"].name
-            information_schema.rename_column(self.session.engine.catalog, table, action.this.name, new)
-        self.reply(SUCCESS)
-
-    def _lengthened(self, alter: exp.Alter, action: exp.AlterColumn) -> bool:
-        """Give a column of a limited length another one; False if it is not limited, or to have another type."""
-        table, sizes = privileges.table_name(alter.this, self.session), alter.args.get("text_lengths")
-        ddl = clone.table_ddl(self._duck_conn, table) if sizes else None
-        old, new = ddl and lengths.held(ddl, action.name), lengths.limit_of(action.args.get("dtype"))
-        if ddl is None or not old:
-            return False
-        if new and new < old:
-            raise errors.unsupported("a shorter VARCHAR for a column")
-        clone.rebuild(self._duck_conn, table, lengths.limited(ddl, action.name, new))
-        self.session.engine.catalog.rows(info_schema.insert_text_lengths_sql(*table, sizes))
-        self.reply(SUCCESS)
-        return True
 
     def _create_temporary(self, create: exp.Create, params: Any) -> None:
         """Without the load history that fakesnow would look for, which DuckDB's temporary catalog cannot hold."""
@@ -391,31 +330,6 @@ def _copied_from(create: exp.Create) -> exp.Table | None:
     properties = create.args.get("properties")
     like = properties and properties.find(exp.LikeProperty)
     return like.this if like else None
-
-
-def fakesnow_identifier(node: Expr, params: Any) -> Expr:
-    """IDENTIFIER('a.b') as the table it names."""
-    from fakesnow.transforms import identifier
-
-    found = identifier(node, params)
-    if found is not node:
-        for part in found.find_all(exp.Identifier):
-            _refuse_apostrophe(part.name)
-    return found
-
-
-def _refuse_commands(statement: Expr) -> None:
-    """Refuse what sqlglot could not parse, which fakesnow would hand to DuckDB as it stands."""
-    if not isinstance(statement, exp.Command):
-        if isinstance(statement, (exp.Undrop, exp.Grant, exp.Revoke, exp.Pragma, exp.Kill, exp.Analyze)):
-            raise errors.unsupported(statement.key.upper())
-        return
-    word, rest = str(statement.this).upper(), str(statement.expression or "").strip()
-    if word == "SHOW" and rest.upper().startswith(_COMMANDS):
-        return
-    if word == "ALTER" and rest.upper().endswith("RECLUSTER"):
-        return
-    raise errors.unsupported(" ".join([word, *rest.upper().split()[:2]]))
 
 
 def _strip_keys(schema: exp.Schema) -> None:
