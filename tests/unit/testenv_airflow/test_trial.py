@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.testenv.checks.trial.test_plan import PAYMENTS, STREAM, plan_of
+from tests.unit.testenv.checks.trial.test_plan import PAYMENTS, STREAM
 
 from testenv.checks.diff import Fingerprint
-from testenv.checks.trial.plan import Runs
+from testenv.checks.trial.plan import Runs, Subject, make_plan
 from testenv.checks.trial.record import Output, Run, State
 from testenv.core.contract import Store
+from testenv_airflow.orchestrator.memory import Memory
 from testenv_airflow.orchestrator.trial import _Trial
 from testenv_airflow.orchestrator.trial_run import Report
 from testenv_airflow.orchestrator.trial_step import OutOfTime
@@ -46,9 +48,10 @@ class World:
         self.recorded.append("reset")
 
     def restore(self) -> None:
-        """Airflow's memory needs no restoring here."""
+        self.recorded.append("memory restored")
 
     def take(self, step: Runs) -> Iterator[tuple[Run, Report]]:
+        self.recorded.append(f"ran {step.moment}")
         for run in step.runs:
             where = {"side": step.side, "moment": run.moment or step.moment, "log": f"{len(self.recorded)}"}
             ended = "failed" if where["moment"] in self.failing else "success"
@@ -58,13 +61,31 @@ class World:
             raise OutOfTime("too long")
 
 
-def tried(world: World) -> Any:
-    plan = plan_of(PAYMENTS, STREAM)
-    plan = plan.model_copy(update={"steps": plan.steps[1:]})  # the start is there
-    trial: Any = _Trial(None, plan, None, Path())  # type: ignore[arg-type]
-    trial._recorder = trial._step = trial._memory = world
+@pytest.fixture(autouse=True)
+def memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world is also what its Airflow remembers."""
+
+    def of_now(world: World) -> World:
+        world.recorded.append("memory taken")
+        return world
+
+    monkeypatch.setattr(Memory, "of_now", of_now)
+
+
+def tried(world: World, *feeding: Subject) -> Any:
+    plan = make_plan("ci-a", "seed-1", [PAYMENTS, STREAM], {}, feeding=feeding)
+    trial: Any = _Trial(SimpleNamespace(home=world), plan, None, Path())  # type: ignore[arg-type]
+    trial._recorder = trial._step = world
     trial._go()
     return trial
+
+
+def test_what_airflow_remembers_is_taken_at_the_start_once_what_feeds_the_trial_has_run() -> None:
+    tried(world := World({}), Subject("accounts", PAYMENTS.intervals[:1]))
+    assert world.recorded[:4] == ["ran start", "start", "memory taken", "ran base"]
+    for at, each in enumerate(world.recorded):
+        if each == "reset":
+            assert world.recorded[at + 1] == "memory restored"
 
 
 def test_where_nothing_differs_both_moments_are_the_state_of_one_pass() -> None:
@@ -92,7 +113,7 @@ POINTS = [f"crashed/{point}" for point in ("before-offsets", "after-offsets", "b
 
 def alone(world: World) -> list[str]:
     tried(world)
-    return [each for each in world.recorded if "/" in each]
+    return [each for each in world.recorded if each.startswith("crashed/")]
 
 
 def test_what_differs_apart_too_is_disturbed_in_each_way_alone() -> None:
