@@ -23,6 +23,11 @@ from testenv_airflow.orchestrator.warmth import reconfigure
 
 _PR_SET_PDEATHSIG = 1
 
+LOOK_SECONDS = 5
+"""How often a task looks whether the job that it waits for has ended. The Amazon provider's operators look each minute,
+which is most of a run where a job takes seconds.
+"""
+
 _EXCEPTION = re.compile(r"(?:[^:\s]+\.py: )?[A-Za-z_][\w.]*(: |$)")
 """A line of a traceback that names an exception; the first line of all has the file before it."""
 
@@ -94,8 +99,9 @@ def _redirect(log: Path) -> None:
 def _attempt(order: Order, side: Deployment) -> Report:
     try:
         dag = load_dag(side.dags, order.pipeline)
-        if not order.retried:
-            for task in dag.tasks:
+        for task in dag.tasks:
+            look_often(task)
+            if not order.retried:
                 task.retries = 0
         outcome = execute(
             dag, parse_date(order.logical_date), first_task_only=order.first_task_only, resume=order.resume
@@ -116,6 +122,13 @@ def _attempt(order: Order, side: Deployment) -> Report:
         dag.max_active_runs,
         sum(_spark_seconds(dag, order, outcome)),
     )
+
+
+def look_often(task: Any) -> None:
+    """Have a task that waits for a job look every `LOOK_SECONDS`; it waits as long as before, at most."""
+    delay, most = (getattr(task, name, None) for name in ("waiter_delay", "waiter_max_attempts"))
+    if isinstance(delay, int) and isinstance(most, int) and delay > LOOK_SECONDS:
+        task.waiter_delay, task.waiter_max_attempts = LOOK_SECONDS, -(-delay * most // LOOK_SECONDS)
 
 
 def told(refusal: str) -> str:

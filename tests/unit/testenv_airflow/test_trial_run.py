@@ -1,8 +1,14 @@
-"""What is told of a run of a trial that could not begin."""
+"""What a run of a trial does otherwise than a scheduler's, and what is told of one that could not begin."""
 
 from __future__ import annotations
 
-from testenv_airflow.orchestrator.trial_run import told
+from typing import Any
+
+import pytest
+from airflow.operators.empty import EmptyOperator
+from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
+
+from testenv_airflow.orchestrator.trial_run import LOOK_SECONDS, look_often, told
 
 NOT_FOUND = "the code under test cannot be imported, and 'x' was not found"
 
@@ -20,3 +26,30 @@ def test_advice_after_it_is_left_out() -> None:
 
 def test_one_line_stays_as_it_is() -> None:
     assert told("there is no DAG 'x'; the DAGs are: y") == "there is no DAG 'x'; the DAGs are: y"
+
+
+def waiting(**said: Any) -> EmrServerlessStartJobOperator:
+    names = {"application_id": "a", "execution_role_arn": "r", "job_driver": {}, "configuration_overrides": {}}
+    return EmrServerlessStartJobOperator(task_id="job", **names, **said)
+
+
+@pytest.mark.parametrize(
+    ("said", "looks"),
+    [
+        ({}, (LOOK_SECONDS, 300)),  # the provider's: 25 times, a minute apart
+        ({"waiter_delay": 7, "waiter_max_attempts": 3}, (LOOK_SECONDS, 5)),
+        ({"waiter_delay": 2, "waiter_max_attempts": 1800}, (2, 1800)),
+    ],
+)
+def test_a_task_that_waits_for_a_job_looks_often_and_waits_as_long(
+    said: dict[str, int], looks: tuple[int, int]
+) -> None:
+    task = waiting(**said)
+    look_often(task)
+    assert (task.waiter_delay, task.waiter_max_attempts) == looks
+
+
+def test_a_task_that_waits_for_nothing_stays_as_it_is() -> None:
+    task = EmptyOperator(task_id="nothing")
+    look_often(task)
+    assert not hasattr(task, "waiter_delay")
