@@ -1,8 +1,9 @@
-"""Parquet, CSV and JSON files, in a folder or below an S3 prefix, as one table."""
+"""Parquet, ORC, Avro, CSV and JSON files, in a folder or below an S3 prefix, as one table."""
 
 from __future__ import annotations
 
 import functools
+import io
 import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-FORMATS = ("parquet", "csv", "json")
+FORMATS = ("parquet", "orc", "avro", "csv", "json")
+
+_PACKED = (".gz", ".bz2", ".zst")
+"""Endings that say how a file of text is compressed, after that of its format."""
 
 _BATCH_ROWS = 1 << 17
 
 
 def files(url: str, kind: str, session: Any = None) -> FrameTable:
-    """The files below `url` (`s3://BUCKET/PREFIX/`, or a path) whose names end with `.KIND`, as one table.
+    """The files below `url` (`s3://BUCKET/PREFIX/`, or a path) of one format, by their names, as one table.
 
     `kind` is one of `FORMATS`; JSON is one object a line. Values of CSV files are compared as they are written.
     `session` is the boto3 session to read S3 as; this process's own credentials without. What begins with `_` or `.`
-    is no data, as Spark has it, nor is an empty file. Raises `NotFound` if there is no such file.
+    is no data, as Spark has it, nor is an empty file. Raises `NotFound` if there is no such file, `Invalid` for an Avro
+    file that has a map, once it is read.
     """
     from pyarrow import fs
 
@@ -42,6 +47,8 @@ def files(url: str, kind: str, session: Any = None) -> FrameTable:
         raise NotFound(f"{url} has no file that ends with .{kind}. Name the prefix that the pipeline writes to")
     if kind == "parquet":
         return ParquetTable(paths, _settings(session) if url.startswith("s3://") else None)
+    if kind == "avro":
+        return AvroTable(paths, system)
     return _table(paths, kind, system)
 
 
@@ -67,9 +74,48 @@ class ParquetTable(FrameTable):
         yield self._lazy()
 
 
+class AvroTable(FrameTable):
+    """Avro files, one in memory at a time. They may be of several versions of a schema: what one has not is null."""
+
+    def __init__(self, paths: list[str], system: Any) -> None:
+        self._paths, self._system = paths, system
+
+    @functools.cached_property
+    def _schema(self) -> pl.Schema:
+        import polars as pl
+
+        first = (self._read(path, rows=1) for path in self._paths)
+        return pl.concat([each.clear() for each in first], how="diagonal_relaxed").schema
+
+    def _scan(self, columns: Sequence[str]) -> Iterator[pl.LazyFrame]:
+        import polars as pl
+
+        for path in self._paths:
+            found = self._read(path)
+            each = ((name, pl.col(name) if name in found.columns else pl.lit(None)) for name in columns)
+            yield found.lazy().select(value.cast(self._schema[name]).alias(name) for name, value in each)
+
+    def _read(self, path: str, rows: int | None = None) -> pl.DataFrame:
+        import polars as pl
+
+        with self._system.open_input_file(path) as file:
+            content = io.BytesIO(file.read())
+        try:
+            return pl.read_avro(content, n_rows=rows)
+        except (pl.exceptions.ComputeError, pl.exceptions.PanicException) as error:  # the latter is no Exception
+            raise Invalid(f"{path}: cannot be read row by row: {error}") from None
+
+
+def form_of(path: str) -> str:
+    """The format of a file, by its name: what stands after the last dot, but for how it is compressed."""
+    for packed in _PACKED:
+        path = path.removesuffix(packed)
+    return path.rpartition("/")[2].rpartition(".")[2]
+
+
 def _is_data(path: str, root: str, kind: str) -> bool:
     inside = path.removeprefix(root).strip("/").split("/")
-    return path.endswith(f".{kind}") and not any(part.startswith(("_", ".")) for part in inside)
+    return form_of(path) == kind and not any(part.startswith(("_", ".")) for part in inside)
 
 
 def _table(paths: list[str], kind: str, system: Any) -> ArrowTable:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from testenv.checks.diff import Fingerprint, Table, files, fingerprint
-from testenv.checks.diff.files import FORMATS
+from testenv.checks.diff.files import FORMATS, form_of
 from testenv.checks.diff.table import WHOLE
-from testenv.core.errors import NoRows, NotFound
+from testenv.core.errors import Invalid, NoRows, NotFound
 
 LAKE, CHECKPOINTS = "lake/", "checkpoints/"
 OWN = "checkpoints/_testenv/"
@@ -51,14 +51,20 @@ class Lake:
 
     def fingerprint(self, folder: str, listing: Listing) -> Fingerprint:
         """Of the rows of all files below `folder`, which has those of `listing`."""
-        if kind := kind_of(path for path, etag in listing.items() if etag != EMPTY):
-            return fingerprint(self.table(folder, kind))
+        if table := self._table(folder, (path for path, etag in listing.items() if etag != EMPTY)):
+            return fingerprint(table)
         digests = (hashlib.sha256(etag.encode()).digest()[:8] for etag in listing.values())
         return Fingerprint(OPAQUE, len(listing), sum(int.from_bytes(each) for each in digests) % WHOLE)
 
-    def table(self, folder: str, kind: str) -> Table:
-        """The rows of a folder's files."""
-        return files(f"s3://{self.bucket}/{self.prefix}{folder}", kind, self.session)
+    def _table(self, folder: str, paths: Iterable[str]) -> Table | None:
+        """The rows of a folder's files, which lie at `paths`; None where they cannot be read by rows."""
+        if not (kind := kind_of(paths)):
+            return None
+        table = files(f"s3://{self.bucket}/{self.prefix}{folder}", kind, self.session)
+        try:
+            return table if table.types else None
+        except Invalid:
+            return None
 
     def kept_table(self, moment: str, folder: str) -> Table:
         """A folder's rows as they were. Raises `NoRows`, and `NotFound` for files that are not read by rows."""
@@ -67,9 +73,10 @@ class Lake:
         filled = [path.removeprefix(place) for path, etag in copies.items() if etag != EMPTY]
         if not any(map(_is_data, filled)):
             raise NoRows(f"{folder}: its files at {moment} are empty")
-        if not (kind := kind_of(filled)):
-            raise NotFound(f"{folder}: its files at {moment} are none of {', '.join(FORMATS)}, so it has no rows")
-        return self.table(place, kind)
+        if not (table := self._table(place, filled)):
+            forms = ", ".join(FORMATS)
+            raise NotFound(f"{folder}: its files at {moment} cannot be read row by row, as some of one form of {forms}")
+        return table
 
     def keep(self, moment: str, paths: Iterable[str]) -> None:
         """Copy objects as they are now."""
@@ -132,7 +139,7 @@ def unpartitioned(folder: str, keys: Collection[str] | None = None) -> str:
 
 def kind_of(listing: Iterable[str]) -> str:
     """The one form that all files have; empty if they have several, or another than can be compared row by row."""
-    kinds = {path.rpartition(".")[2] for path in listing if _is_data(path)}
+    kinds = {form_of(path) for path in listing if _is_data(path)}
     return kinds.pop() if len(kinds) == 1 and kinds <= set(FORMATS) else ""
 
 
