@@ -38,7 +38,7 @@ _TICK = 0.2  # seconds between looks at deadlines while a task is being stopped
 
 
 class Runner(WarmParent):
-    """The loop."""
+    """The loop: a call starts, stops or asks after tasks, and has its answer at once."""
 
     def __init__(self, path: Path, work_dir: Path, max_runs: int, max_services: int) -> None:
         self._work_dir = work_dir

@@ -46,7 +46,7 @@ class Call:
 
 
 class Server(WarmParent):
-    """The loop."""
+    """The loop: a call is one run of dbt, and stays open until it has ended."""
 
     def __init__(self, path: Path) -> None:
         self._calls: dict[int, Call] = {}

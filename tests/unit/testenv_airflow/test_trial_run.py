@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.models.dag import DAG
 from airflow.operators.empty import EmptyOperator
 from airflow.providers.amazon.aws.operators.emr import EmrServerlessStartJobOperator
 
-from testenv_airflow.orchestrator.trial_run import LOOK_SECONDS, look_often, told
+from testenv_airflow.orchestrator import trial_run
+from testenv_airflow.orchestrator.dag_run import Outcome
+from testenv_airflow.orchestrator.trial_run import LOOK_SECONDS, Order, look_often, told
 
 NOT_FOUND = "the code under test cannot be imported, and 'x' was not found"
 
@@ -47,6 +51,26 @@ def test_a_task_that_waits_for_a_job_looks_often_and_waits_as_long(
     task = waiting(**said)
     look_often(task)
     assert (task.waiter_delay, task.waiter_max_attempts) == looks
+
+
+@pytest.mark.parametrize("retried", [True, False])
+def test_every_run_of_a_trial_has_its_tasks_look_often(retried: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[DAG] = []
+
+    def execute(dag: DAG, *_: object, **__: object) -> Outcome:
+        ran.append(dag)
+        return Outcome(False, [], "it failed")
+
+    with DAG("payments", schedule=None, default_args={"retries": 3}) as dag:
+        waiting()
+    monkeypatch.setattr(trial_run, "load_dag", lambda *_: dag)
+    monkeypatch.setattr(trial_run, "execute", execute)
+    monkeypatch.setattr(trial_run, "_spark_seconds", lambda *_: ())
+    side: Any = SimpleNamespace(dags="dags")
+    report = trial_run._attempt(Order("payments", "2026-01-02", retried=retried), side)
+    assert (report.state, report.error) == ("failed", "it failed")
+    [task] = ran[0].tasks
+    assert (task.waiter_delay, task.retries) == (LOOK_SECONDS, 3 if retried else 0)
 
 
 def test_a_task_that_waits_for_nothing_stays_as_it_is() -> None:

@@ -6,6 +6,7 @@ import functools
 import io
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from testenv.checks.diff.arrow import ArrowTable, FrameTable
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("parquet", "orc", "avro", "csv", "json")
 
-_PACKED = (".gz", ".bz2", ".zst")
-"""Endings that say how a file of text is compressed, after that of its format."""
+_TEXTS, _PACKED = (".csv", ".json"), (".gz", ".bz2")
+"""Formats of text, and how such a file may be compressed: that stands after its format."""
 
 _BATCH_ROWS = 1 << 17
 
@@ -107,10 +108,9 @@ class AvroTable(FrameTable):
 
 
 def form_of(path: str) -> str:
-    """The format of a file, by its name: what stands after the last dot, but for how it is compressed."""
-    for packed in _PACKED:
-        path = path.removesuffix(packed)
-    return path.rpartition("/")[2].rpartition(".")[2]
+    """The format of a file, by its name: its ending, or that of a text before the one that says how it is packed."""
+    *_, before, last = ("", "", *PurePosixPath(path).suffixes)
+    return (before if last in _PACKED and before in _TEXTS else last)[1:]
 
 
 def _is_data(path: str, root: str, kind: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from pyarrow import orc
 
 from testenv.checks.diff import Rules, diff, files, fingerprint
+from testenv.checks.diff.files import form_of
 from testenv.core.errors import Invalid, NotFound
 
 ROWS = pa.table({"id": [3, 1, 2], "name": ["c", None, ""]})
@@ -96,14 +98,28 @@ def test_an_avro_file_that_has_a_map_is_refused(tmp_path: Path) -> None:
         fingerprint(files(str(tmp_path), "avro"))
 
 
-@pytest.mark.parametrize("packed", ["gz", "bz2"])
-def test_text_is_unpacked(tmp_path: Path, packed: str) -> None:
-    pack = {"gz": gzip.compress, "bz2": bz2.compress}[packed]
+@pytest.mark.parametrize(("packed", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress)])
+def test_text_is_unpacked(tmp_path: Path, packed: str, pack: Callable[[bytes], bytes]) -> None:
     for kind, text in (("csv", "id,name\n1,a\n"), ("json", '{"id": "1", "name": "a"}\n')):
         (tmp_path / f"plain.{kind}").write_text(text)
         (tmp_path / f"packed.{kind}.{packed}").write_bytes(pack(text.encode()))
         one, other = (files(str(tmp_path / name), kind) for name in (f"plain.{kind}", f"packed.{kind}.{packed}"))
         assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("lake/a.b/part-0.c000.snappy.parquet", "parquet"),
+        ("part-0.json.gz", "json"),
+        ("part-0.parquet.gz", "gz"),  # nobody unpacks these
+        ("part-0.csv.zst", "zst"),
+        ("part-0.gz", "gz"),
+        ("lake/a.csv/part-0", ""),
+    ],
+)
+def test_the_form_of_a_file_is_in_its_name(name: str, form: str) -> None:
+    assert form_of(name) == form
 
 
 def test_a_place_without_files_and_a_format_that_is_not_read(tmp_path: Path) -> None:
