@@ -27,6 +27,7 @@ from tests.crash.conftest import End, Service, Workers, left_of
 from tests.crash.model import Model
 from tests.crash.use import leave_things
 from tests.crash.worker import DESTROY, MOVE, PROVISION, AtNumber, Job, Never, Task
+from tests.integration.testenv.conftest import unreaped  # noqa: F401 - a fixture
 from tests.integration.testenv.moves.conftest import Versions, versions  # noqa: F401 - a fixture
 
 from local.supervision import wait_until
@@ -238,6 +239,7 @@ def told(end: End) -> str:
     return f"the last {'killed' if end.killed else end.error[0] if end.error else 'done'}{last}"
 
 
+@pytest.mark.usefixtures("unreaped")  # every quarter of an hour it would end what haunts before we look
 @pytest.mark.timeout(900)
 def test_whatever_happens_to_environments_nothing_leaks_and_the_ledger_knows_it(
     stack: RunningStack, config: Config, workers: Workers, service: Callable[[str], Service], versions: Versions
